@@ -1,0 +1,30 @@
+"""Records, enums, errors and reject reasons: the words that all rooms share."""
+
+from geoseek.schemas.arrow import arrow_schema, json_schema
+from geoseek.schemas.enums import RejectReason, Split
+from geoseek.schemas.errors import (
+    GeoSeekError,
+    InputError,
+    MissingExtraError,
+    OutputError,
+    UsageError,
+    unknown_name,
+)
+from geoseek.schemas.records import Candidate, Record, Reject, Sample
+
+__all__ = [
+    "Candidate",
+    "GeoSeekError",
+    "InputError",
+    "MissingExtraError",
+    "OutputError",
+    "Record",
+    "Reject",
+    "RejectReason",
+    "Sample",
+    "Split",
+    "UsageError",
+    "arrow_schema",
+    "json_schema",
+    "unknown_name",
+]
