@@ -10,12 +10,19 @@ from geoseek.schemas.errors import (
     UsageError,
     unknown_name,
 )
+from geoseek.schemas.media import ImageKind, ImagePair, ImageRecord, ImageReject, ImageRejectReason, Member
 from geoseek.schemas.records import Candidate, Record, Reject, Sample
 
 __all__ = [
     "Candidate",
     "GeoSeekError",
+    "ImageKind",
+    "ImagePair",
+    "ImageRecord",
+    "ImageReject",
+    "ImageRejectReason",
     "InputError",
+    "Member",
     "MissingExtraError",
     "OutputError",
     "Record",

@@ -28,7 +28,6 @@ class RejectReason(StrEnum):
     UNREADABLE_PHOTO = "unreadable_photo", "the file is not a photo that can be decoded"
     NO_GPS = "no_gps", "the photo carries no GPS position"
     NOT_ON_LAND = "not_on_land", "farther from every country than the offshore tolerance"
-    OUT_OF_SCOPE = "out_of_scope", "in a country that this design leaves out"
     DUPLICATE_ID = "duplicate_id", "another row has the same id and a smaller (lat, lng, image)"
 
     def __new__(cls, value: str, description: str = "") -> RejectReason:

@@ -9,6 +9,8 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
+from filelock import FileLock, Timeout
+
 from geoseek.schemas import OutputError
 
 _STAGING = ".staging"
@@ -21,13 +23,13 @@ def plain_os_errors(target: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+        full = error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
         if full:
             raise OutputError(
                 f"No space left while writing {target}.",
                 hint="Nothing was changed. Free some space, or choose another folder, and run the same command again.",
             ) from error
-        if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
+        if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOENT):
             raise OutputError(
                 f"Cannot write to {target}: {error.strerror}.",
                 hint="Check the permissions of the folder, or choose another one with --output.",
@@ -57,8 +59,30 @@ def atomic_path(target: Path) -> Iterator[Path]:
             temporary.unlink(missing_ok=True)
 
 
+@contextlib.contextmanager
+def exclusive(folder: Path, *, doing: str) -> Iterator[None]:
+    """Hold a folder for one process; the lock ends with the process, however it ends.
+
+    Raises:
+        OutputError: Another process holds it, or the folder cannot be written.
+    """
+    with plain_os_errors(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        lock = FileLock(folder / ".lock", timeout=0)
+        try:
+            lock.acquire()
+        except Timeout as error:
+            raise OutputError(
+                f"Another process is {doing} in {folder}.", hint="Wait until it has finished, or choose another folder."
+            ) from error
+    try:
+        yield
+    finally:
+        lock.release()
+
+
 def write_text(target: Path, text: str) -> None:
-    """Write a UTF-8 text file atomically, with `\\n` line ends on every system."""
+    """Write a UTF-8 text file atomically, with Unix line ends on every system."""
     with atomic_path(target) as temporary:
         temporary.write_text(text, encoding="utf-8", newline="\n")
 
