@@ -111,7 +111,7 @@ def _pool_paths(request: SampleRequest) -> dict[str, str]:
 
 def _request_key(request: SampleRequest, inputs: SampleInputs) -> str:
     """Digest everything that decides the result: settings, inputs, the splits that are honoured, the version."""
-    kept = [split_file(split) for split in Split if split not in request.splits] + [RESERVE_FILE]
+    others = [split for split in Split if split not in request.splits]
     return stable_digest(
         {
             "version": __version__,
@@ -124,7 +124,8 @@ def _request_key(request: SampleRequest, inputs: SampleInputs) -> str:
             "avoid": inputs.avoid_prints,
             "files": [_optional_print(p) for p in (request.settings.population_raster, request.settings.boundaries)],
             "previous": [_optional_print(path) for path in _previous_files(request)],
-            "others": [_optional_print(request.output / name) for name in kept if len(request.splits) < len(Split)],
+            "others": [_optional_print(request.output / split_file(split)) for split in others],
+            "reserve": [read_reserve(request.output, split)["id"].to_pylist() for split in others],
         }
     )
 

@@ -130,7 +130,8 @@ def draw_splits(
         check_duplicates=not settings.assume_unique_ids,
         with_sequences=True,
     )
-    name = frame_key(inputs.pool_prints, frame_settings, index.key)
+    read_as = [[pool.name, pool.format, found] for pool, found in zip(inputs.pools, inputs.pool_prints, strict=True)]
+    name = frame_key([read_as, settings.columns, settings.encoding], frame_settings, index.key)
     folder = scratch / f".frame-{name}"
     frame = build_frame(inputs.pools, frame_settings, folder, workers=request.workers, executor=executor)
     duplicates = 0 if settings.assume_unique_ids else mark_duplicates(frame, folder / "duplicates")

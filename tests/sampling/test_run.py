@@ -7,6 +7,7 @@ import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 
+from geoseek.sampling import run as run_module
 from geoseek.schemas import InputError, Sample, Split, UsageError, arrow_schema
 from geoseek.workspace import RUN_LOG_NAME, read_manifest, read_run_log
 from tests.support import Draw, Read, Write, distance_km
@@ -243,6 +244,29 @@ def test_running_twice_does_nothing_and_a_change_draws_again(pool: Path, draw: D
     (tmp_path / "samples" / "loc.parquet").unlink()
     assert not draw(pool, sizes=SIZES).up_to_date
     assert not draw(pool, sizes=SIZES, seed=8).up_to_date
+
+
+def test_one_split_drawn_twice_is_up_to_date(pool: Path, draw: Draw) -> None:
+    draw(pool, sizes=SIZES)
+    assert not draw(pool, sizes=SIZES, splits=(Split.LOC,), seed=77).up_to_date
+    assert draw(pool, sizes=SIZES, splits=(Split.LOC,), seed=77).up_to_date
+
+
+def test_parts_read_under_another_name_or_other_columns_are_not_taken_up(
+    candidates: pd.DataFrame, draw: Draw, read: Read, write_pool: Write, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pool = write_pool(candidates.assign(other=candidates["lat"] / 2), tmp_path / "p.parquet")
+    arguments = {"sizes": {"loc": 200}, "splits": (Split.LOC,)}
+    draw(f"b={pool}", **arguments, output="whole")
+    with monkeypatch.context() as broken, pytest.raises(KeyboardInterrupt):
+        broken.setattr(run_module, "collect_cells", _interrupt)
+        draw(f"a={pool}", **arguments, columns={"lat": "other"})
+    draw(f"b={pool}", **arguments)
+    assert read("loc")["id"].tolist() == read("loc", "whole")["id"].tolist()
+
+
+def _interrupt(*_: object, **__: object) -> None:
+    raise KeyboardInterrupt
 
 
 def test_no_frame_or_staging_is_left_behind(pool: Path, draw: Draw, tmp_path: Path) -> None:
