@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from enum import StrEnum
+from typing import Self
 
 
 class Split(StrEnum):
@@ -13,10 +14,21 @@ class Split(StrEnum):
     COT = "cot"
 
 
-class RejectReason(StrEnum):
-    """Why a row that was read is not in the frame. `read = kept + rejected` holds for every run."""
+class DescribedCode(StrEnum):
+    """A code that carries its sentence: members are declared as `NAME = "code", "sentence"`."""
 
     description: str
+
+    def __new__(cls, value: str, description: str = "") -> Self:
+        """Attach the description to the string value."""
+        member = str.__new__(cls, value)
+        member._value_ = value
+        member.description = description
+        return member
+
+
+class RejectReason(DescribedCode):
+    """Why a row that was read is not in the frame. `read = kept + rejected` holds for every run."""
 
     MALFORMED_ROW = "malformed_row", "the row cannot be parsed (number of fields, broken JSON)"
     MISSING_ID = "missing_id", "the file has an id column, but this row's id is empty"
@@ -29,10 +41,3 @@ class RejectReason(StrEnum):
     NO_GPS = "no_gps", "the photo carries no GPS position"
     NOT_ON_LAND = "not_on_land", "farther from every country than the offshore tolerance"
     DUPLICATE_ID = "duplicate_id", "another row has the same id and a smaller (lat, lng, image)"
-
-    def __new__(cls, value: str, description: str = "") -> RejectReason:
-        """Attach the description to the string value."""
-        member = str.__new__(cls, value)
-        member._value_ = value
-        member.description = description
-        return member

@@ -6,7 +6,7 @@ from enum import StrEnum
 
 from pydantic import Field
 
-from geoseek.schemas.enums import Split
+from geoseek.schemas.enums import DescribedCode, Split
 from geoseek.schemas.records import Int32, Record, Sample
 
 
@@ -19,10 +19,8 @@ class ImageKind(StrEnum):
     SATELLITE = "satellite"
 
 
-class ImageRejectReason(StrEnum):
+class ImageRejectReason(DescribedCode):
     """Why a sample has no usable picture. `candidates asked for = images + rejects` holds for every run."""
-
-    description: str
 
     NO_IMAGE = "no_image", "the pool names no image for this row, though it does for others"
     BAD_REFERENCE = "bad_reference", "the image is neither an URL, nor a path, nor a row of a Parquet file"
@@ -47,13 +45,6 @@ class ImageRejectReason(StrEnum):
     TOO_SMALL = "too_small", "fewer pixels than --min-pixels"
     TOO_MANY_PIXELS = "too_many_pixels", "more pixels than --max-pixels; it was not decoded"
     NEAR_DUPLICATE = "near_duplicate", "the same picture belongs to an earlier split"
-
-    def __new__(cls, value: str, description: str = "") -> ImageRejectReason:
-        """Attach the description to the string value."""
-        member = str.__new__(cls, value)
-        member._value_ = value
-        member.description = description
-        return member
 
 
 class ImageRecord(Record):

@@ -147,15 +147,15 @@ def _name_first_level(
     for (unit, name), count in votes.items():
         size[unit] += count
         spread[units[unit].country, name] += count
-    same = {
-        (units[unit].country, name)
+    agreed = [
+        (unit, name)
         for (unit, name), count in sorted(votes.items())
         if count >= _SAME_UNIT * (size[unit] + spread[units[unit].country, name] - count)
-    }
-    for (unit, name), count in sorted(votes.items()):
-        if count >= _SAME_UNIT * (size[unit] + spread[units[unit].country, name] - count):
-            units[unit].name = name
-            units[unit].add([name], MAIN)
+    ]
+    for unit, name in agreed:
+        units[unit].name = name
+        units[unit].add([name], MAIN)
+    same = {(units[unit].country, name) for unit, name in agreed}
     positions: dict[tuple[str, str], int] = {}
     for country, name in sorted(set(spread) - same):
         positions[country, name] = len(units)

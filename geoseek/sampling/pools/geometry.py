@@ -67,23 +67,6 @@ def to_points(values: Any, crs: str | None) -> Points:
     return Points(lat, lng, no_point, kinds)
 
 
-def is_geometry(kind: Any) -> bool:
-    """Return whether `to_points` can read an Arrow type; text is taken on trust."""
-    types = pa.types
-    return (
-        kind is None
-        or is_text(kind)
-        or types.is_binary(kind)
-        or types.is_large_binary(kind)
-        or types.is_binary_view(kind)
-        or types.is_struct(kind)
-        or types.is_list(kind)
-        or types.is_large_list(kind)
-        or types.is_fixed_size_list(kind)
-        or isinstance(kind, pa.ExtensionType)
-    )
-
-
 def foreign_crs(crs: Any, where: str) -> str | None:
     """Return a reference system in a form that pickles, or None if it is WGS 84 longitude and latitude.
 
