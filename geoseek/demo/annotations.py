@@ -18,7 +18,8 @@ from geoseek.demo.features import Feature, Scene
 from geoseek.demo.phrases import clue, listed, named, sentence
 from geoseek.geo import load_countries
 
-PROVENANCE = "rule"
+PROVENANCE = "synthetic"
+ANNOTATOR = "geoseek-demo"
 SCENE_TAGS = (
     "manmade",
     "traffic",
@@ -105,6 +106,7 @@ def annotate(scene: Scene, sample_row: Mapping[str, Any]) -> dict[str, Any]:
                 "result": results,
                 "was_cancelled": False,
                 "ground_truth": False,
+                "annotator": ANNOTATOR,
                 "provenance": PROVENANCE,
                 "scene_tags": tags if sample_row.get("split") == "val" else {},
             }

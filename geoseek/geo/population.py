@@ -59,7 +59,8 @@ class PopulationGrid:
         if not len(self.key):
             return np.full(len(key), FLOOR)
         place = np.minimum(np.searchsorted(self.key, key), len(self.key) - 1)
-        return np.maximum(np.where(self.key[place] == key, self.value[place], 0.0), FLOOR)
+        people: FloatArray = np.maximum(np.where(self.key[place] == key, self.value[place], 0.0), FLOOR)
+        return people
 
 
 def settlement_population(index: CountryIndex, countries: CountryTable) -> PopulationGrid:
@@ -165,7 +166,8 @@ def _sum_raster(raster: Any, index: CountryIndex) -> tuple[npt.NDArray[np.int64]
     to_degrees = Transformer.from_crs(raster.crs.to_wkt(), "EPSG:4326", always_xy=True)
     plain = raster.crs.to_epsg() == 4326
     strip = max(1, _PIXELS_AT_ONCE // raster.width)
-    keys, values = np.empty(0, dtype=np.int64), np.empty(0)
+    keys: npt.NDArray[np.int64] = np.empty(0, dtype=np.int64)
+    values: FloatArray = np.empty(0)
     with progress_bar(total=raster.height, label="Reading the population raster", unit="lines") as bar:
         for first in range(0, raster.height, strip):
             window = Window(0, first, raster.width, min(strip, raster.height - first))

@@ -42,6 +42,7 @@ class FetchRequest:
         fine_bits: Largest distance of near-duplicates, in bits out of 256.
         photo_pools: Pools that are folders of photos: their images lie where the listing found them, and that folder
             is then theirs.
+        given_back: (split, sample) that the review of the annotations rejected: the reserve stands in for them.
         workers: Threads that decode.
         resolver: Replaces the system's name resolution.
     """
@@ -55,6 +56,7 @@ class FetchRequest:
     kinds: Mapping[str, ImageKind] = field(default_factory=dict)
     fine_bits: int = FINE_BITS
     photo_pools: frozenset[str] = frozenset()
+    given_back: frozenset[tuple[Split, str]] = frozenset()
     workers: int = 1
     resolver: Resolver = resolve
 
@@ -210,7 +212,9 @@ def _settings(request: FetchRequest) -> dict[str, Any]:
 
 def _request_key(request: FetchRequest, drawn: Sequence[DrawnSplit], *, report: bool) -> str:
     splits = {split.split.value: split.digest for split in drawn}
-    return stable_digest({"version": __version__, "settings": _settings(request), "splits": splits, "report": report})
+    content = {"version": __version__, "settings": _settings(request), "splits": splits, "report": report}
+    given_back = {"given_back": sorted(request.given_back)} if request.given_back else {}
+    return stable_digest(content | given_back)
 
 
 def _manifest(request: FetchRequest, drawn: Sequence[DrawnSplit], key: str) -> dict[str, Any]:
@@ -239,6 +243,8 @@ def _resolve(request: FetchRequest, drawn: Sequence[DrawnSplit], journal: Journa
 
     def outcome(entry: Entry) -> Outcome | None:
         key, item = rows[entry]
+        if (entry.split, entry.id) in request.given_back:
+            return Failure(ImageRejectReason.REVIEW, None)
         if item is None:
             return Failure(ImageRejectReason.NO_IMAGE, None)
         if key not in known and (found := journal.recall(key)):

@@ -128,7 +128,7 @@ def near_pairs(left: HashTable, right: HashTable | None = None, *, fine_bits: in
         The pairs, sorted by left, then right.
     """
     other = left if right is None else right
-    found = [np.empty((0, 2), dtype=np.int64)]
+    found: list[npt.NDArray[np.int64]] = [np.empty((0, 2), dtype=np.int64)]
     for shift, width in _bands():
         mask = np.uint64((1 << width) - 1)
         ours, theirs = ((table.coarse >> np.uint64(shift)) & mask for table in (left, other))

@@ -10,6 +10,7 @@ edition; RFC 9649 (WebP).
 
 from __future__ import annotations
 
+import re
 import struct
 import threading
 import warnings
@@ -36,6 +37,7 @@ _ANMF_HEADER = 16
 _SOI, _EOI, _SOS, _COM, _TEM = 0xD8, 0xD9, 0xDA, 0xFE, 0x01
 _APP0, _APP1, _APP2, _APP14, _APP15 = 0xE0, 0xE1, 0xE2, 0xEE, 0xEF
 _RESTARTS = range(0xD0, 0xD8)
+_SCAN_END = re.compile(rb"\xff[^\x00\xff\xd0-\xd7]")
 _JFIF, _ICC, _ADOBE = b"JFIF\x00", b"ICC_PROFILE\x00", b"Adobe"
 _JFIF_BYTES = 14
 
@@ -204,14 +206,10 @@ def _jpeg_parts(data: bytes) -> Iterator[tuple[int, bytes]]:
 
 def _scan_end(data: bytes, position: int) -> int:
     """Return where the entropy-coded bytes end: at the first marker that is no restart and no stuffed zero."""
-    while True:
-        position = data.find(b"\xff", position)
-        if position < 0 or position + 1 >= len(data):
-            raise InputError("The JPEG file has no end: it is cut off.")
-        follower = data[position + 1]
-        if follower not in (0x00, 0xFF) and follower not in _RESTARTS:
-            return position
-        position += 1 if follower == 0xFF else 2
+    marker = _SCAN_END.search(data, position)
+    if marker is None:
+        raise InputError("The JPEG file has no end: it is cut off.")
+    return marker.start()
 
 
 def _strip_png(data: bytes, orientation: int) -> bytes:

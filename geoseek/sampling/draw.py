@@ -142,7 +142,8 @@ def _ranking_bound(table: CellTable, design: Design, wanted: IntArray, slack: fl
     available = np.bincount(table.country, design.count, minlength=countries)
     goal = wanted + slack * np.sqrt(wanted) + slack
     everything = goal >= available
-    low, high = np.full(countries, -80.0), np.full(countries, 80.0)
+    low: FloatArray = np.full(countries, -80.0)
+    high: FloatArray = np.full(countries, 80.0)
     for _ in range(60):
         middle = (low + high) / 2
         below = ranking_threshold_u(np.exp(middle)[table.country], design.inclusion)

@@ -42,7 +42,7 @@ def mark_duplicates(frame: Frame, folder: Path) -> int:
         shutil.rmtree(folder, ignore_errors=True)
         partitions = DiskPartitions(folder, _ROW, frame.kept)
         for number, part in enumerate(frame.parts):
-            rows = np.empty(part.kept, dtype=_ROW)
+            rows: npt.NDArray[np.void] = np.empty(part.kept, dtype=_ROW)
             for name in ("id", "id2", "lat", "lng"):
                 rows[name] = part.column(name)
             rows["part"] = number

@@ -162,7 +162,7 @@ def _thin_sequences(frame: Frame, name: str, key: int, folder: Path) -> None:
                 continue
             sequence = part.column("sequence")
             position = np.flatnonzero((status == 0) & (sequence != 0))
-            rows = np.empty(len(position), dtype=_MATE)
+            rows: npt.NDArray[np.void] = np.empty(len(position), dtype=_MATE)
             rows["sequence"] = sequence[position]
             rows["id"] = part.column("id")[position]
             rows["pick"] = permanent_random_numbers(rows["id"], key)

@@ -234,7 +234,7 @@ def _absorb_even(text: ByteArray, length: int, step: int, out: UInt64Array) -> N
     """Absorb texts of one length: word by word through a strided view, about twice as fast as a gather."""
     spare = np.empty_like(out)
     for at in range(0, max(length, 1), 8):
-        words = np.ndarray(out.shape, _WORD, text.data, offset=at, strides=(length,)).astype(np.uint64)
+        words: UInt64Array = np.ndarray(out.shape, _WORD, text.data, offset=at, strides=(length,)).astype(np.uint64)
         if length < at + 8:
             words &= _KEEP_BYTES[length - at]
         out ^= words
@@ -244,7 +244,7 @@ def _absorb_even(text: ByteArray, length: int, step: int, out: UInt64Array) -> N
 
 def _absorb_ragged(text: ByteArray, begin: IndexArray, length: IndexArray, step: int, out: UInt64Array) -> None:
     """Absorb texts of several lengths; a row leaves the loop after its last word."""
-    word_at = np.ndarray(len(text) - 7, _WORD, text.data, strides=(1,))
+    word_at: UInt64Array = np.ndarray(len(text) - 7, _WORD, text.data, strides=(1,))
     active = np.arange(len(out))
     state = out.copy()
     at = 0

@@ -158,7 +158,8 @@ def draw(pi: npt.ArrayLike, u: npt.ArrayLike, n: int) -> IntArray:
     if not ((numbers > 0) & (numbers < 1)).all():
         raise UsageError("A random number is not strictly between 0 and 1.")
     _check_sample_size(n, len(numbers))
-    return np.lexsort((numbers, pareto_ranking(numbers, targets)))[:n]
+    order: IntArray = np.lexsort((numbers, pareto_ranking(numbers, targets)))[:n]
+    return order
 
 
 def exact_inclusion(pi: npt.ArrayLike, n: int) -> FloatArray:

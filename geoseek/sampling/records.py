@@ -92,7 +92,8 @@ def _from_pools(frame: Frame, parts: Sequence[FramePart], drawn: Drawn) -> dict[
     """Read id, image and the other optional columns of the selected rows, part by part."""
     names = ("source", "source_id", *_FROM_POOL)
     schema = pa.schema([arrow_schema(Sample).field(name) for name in names])
-    tables, places = [schema.empty_table()], [np.empty(0, dtype=np.int64)]
+    tables = [schema.empty_table()]
+    places: list[npt.NDArray[np.int64]] = [np.empty(0, dtype=np.int64)]
     numbers = np.unique(drawn.part)
     with progress_bar(total=len(numbers), label="Reading the selected rows", unit="parts") as bar:
         for number in numbers:

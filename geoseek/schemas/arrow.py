@@ -28,7 +28,7 @@ def _arrow_type(annotation: Any) -> tuple[pa.DataType, bool]:
     if origin is typing.Annotated:
         markers = [arg for arg in args[1:] if isinstance(arg, str)]
         return (pa.type_for_alias(markers[0]), False) if markers else _arrow_type(args[0])
-    if origin is list:
+    if origin in (list, tuple):
         return pa.list_(_arrow_type(args[0])[0]), False
     if origin is dict:
         return pa.map_(_arrow_type(args[0])[0], _arrow_type(args[1])[0]), False

@@ -65,7 +65,7 @@ def unknown_name(kind: str, name: str, known: Iterable[str]) -> UsageError:
     Unknown weight 'raods'; did you mean 'roads'?
     Known: area, population, roads.
     """
-    names = sorted(known)
+    names = sorted(map(str, known))
     close = get_close_matches(name, names, n=1)
     guess = f"; did you mean {close[0]!r}?" if close else "."
     return UsageError(f"Unknown {kind} {name!r}{guess}", hint=f"Known: {', '.join(names)}.")

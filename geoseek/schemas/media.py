@@ -45,6 +45,7 @@ class ImageRejectReason(DescribedCode):
     TOO_SMALL = "too_small", "fewer pixels than --min-pixels"
     TOO_MANY_PIXELS = "too_many_pixels", "more pixels than --max-pixels; it was not decoded"
     NEAR_DUPLICATE = "near_duplicate", "the same picture belongs to an earlier split"
+    REVIEW = "review", "the review of the annotations gave the sample back to the reserve"
 
 
 class ImageRecord(Record):

@@ -60,15 +60,20 @@ def atomic_path(target: Path) -> Iterator[Path]:
 
 
 @contextlib.contextmanager
-def exclusive(folder: Path, *, doing: str) -> Iterator[None]:
+def exclusive(folder: Path, *, doing: str, wait_s: float = 0) -> Iterator[None]:
     """Hold a folder for one process; the lock ends with the process, however it ends.
+
+    Args:
+        folder: What to hold; made if it is not there.
+        doing: What whoever holds it is doing, for the error.
+        wait_s: How long to wait for another process.
 
     Raises:
         OutputError: Another process holds it, or the folder cannot be written.
     """
     with plain_os_errors(folder):
         folder.mkdir(parents=True, exist_ok=True)
-        lock = FileLock(folder / ".lock", timeout=0)
+        lock = FileLock(folder / ".lock", timeout=wait_s)
         try:
             lock.acquire()
         except Timeout as error:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt, ValidationError, field_validator
 
 from geoseek.schemas import InputError, Split, UsageError, unknown_name
 from geoseek.workspace.paths import CONFIG_NAME
@@ -50,12 +50,67 @@ class SampleSettings(Settings):
     assume_unique_ids: bool = Field(False, description="skip the check for duplicate ids")
 
 
+class AnnotateSettings(Settings):
+    """Section `annotate`."""
+
+    splits: tuple[Split, ...] = Field((Split.COT, Split.VAL), description="splits that people annotate")
+    overlap_share: float = Field(0.1, ge=0, le=1, description="share of the samples that several people annotate")
+    overlap: int = Field(2, ge=1, le=20, description="how many people annotate each of those")
+    reviewer: str = Field("lead", description="pseudonym under which decisions of the review are stored")
+
+
+class CurateSettings(Settings):
+    """Section `curate`; the checks are in `pipelines/curate.yaml`."""
+
+    require_accepted: bool = Field(False, description="only annotations that a reviewer accepted or edited")
+
+
+class ExportSettings(Settings):
+    """Section `export`."""
+
+    title: str = Field("Street-level geolocation dataset", min_length=1, description="name of the dataset on its card")
+    version: str = Field("1.0.0", pattern=r"^\d+\.\d+\.\d+$", description="version of the dataset, MAJOR.MINOR.PATCH")
+    description: str | None = Field(None, description="a sentence or two about the dataset, for its card")
+    authors: tuple[str, ...] = Field((), description="whom to cite; default: `The authors of TITLE`")
+    url: str | None = Field(None, pattern="^https?://", description="home page of the dataset")
+    license: str | None = Field(None, description="licence of what your annotators wrote, as an SPDX id")
+    images: Literal["embed", "reference", "none"] = Field(
+        "embed", description="pictures in the files, by their address, or left out"
+    )
+    shard_mb: int = Field(500, ge=1, le=5_000, description="size of a Parquet file in megabytes (10^6 bytes)")
+    row_group_mb: int = Field(50, ge=1, le=100, description="size of a row group in megabytes; one row may exceed it")
+    row_group_rows: int = Field(100, ge=1, le=100_000, description="rows of a row group with pictures")
+
+
+class TagSettings(Settings):
+    """Section `tag`; prompts and pictures for models are in `pipelines/tag.yaml`."""
+
+    use: Literal["human", "model"] = Field(
+        "human", description="whose rating is exported where there are both; the other one where there is only that"
+    )
+    locatability_range: tuple[float, float] | None = Field(
+        None, description="lowest and highest score that is kept, e.g. [3, 9]; null: all"
+    )
+    require_accepted: bool = Field(False, description="only ratings that a reviewer accepted or edited")
+
+    @field_validator("locatability_range")
+    @classmethod
+    def _lies_on_the_scale(cls, limits: tuple[float, float] | None) -> tuple[float, float] | None:
+        if limits is not None and not 0 <= limits[0] <= limits[1] <= 10:
+            raise ValueError("two numbers, lowest first, between 0 and 10, such as [3, 9]")
+        return limits
+
+
 class WorkspaceConfig(Settings):
     """The whole of `geoseek.yaml`."""
 
     seed: int = Field(0, ge=0, lt=2**63, description="seed of every random choice in this workspace")
     design: str | None = Field(None, description="design file under the workspace that `sample` starts from")
     sample: SampleSettings = Field(SampleSettings(), description="settings of `geoseek sample`")
+    annotate: AnnotateSettings = Field(AnnotateSettings(), description="settings of `geoseek annotate`")
+    export: ExportSettings = Field(ExportSettings(), description="settings of `geoseek export`")
+    curate: CurateSettings = Field(CurateSettings(), description="settings of `geoseek curate`")
+    tag: TagSettings = Field(TagSettings(), description="settings of `geoseek tag`")
 
 
 def load_config(workspace: Path) -> WorkspaceConfig:

@@ -54,7 +54,7 @@ def test_form_of_the_export(examples: list[tuple[Scene, dict[str, Any], dict[str
     for scene, row, task in examples:
         assert task["data"]["id"] == row["id"]
         assert task["data"]["image"] == row["image"]
-        assert task["annotations"][0]["provenance"] == task["meta"]["provenance"] == "rule"
+        assert task["annotations"][0]["provenance"] == task["meta"]["provenance"] == "synthetic"
         assert task["meta"]["picture"] == "synthetic"
         for result in task["annotations"][0]["result"]:
             assert set(result) >= {"id", "from_name", "to_name", "type", "value"}

@@ -28,7 +28,7 @@ CODES: tuple[RejectReason | None, ...] = (
 
 NON_NUMERIC = np.inf
 MISSING = np.nan
-HUGE = np.finfo(np.float64).max
+HUGE = float(np.finfo(np.float64).max)
 
 _PLAIN_NUMBER = r"^-?[0-9]{1,18}(\.[0-9]{0,30})?$"
 _NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")

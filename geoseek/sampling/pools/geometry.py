@@ -107,7 +107,9 @@ def _transformer(crs: str) -> Callable[[Degrees, Degrees], tuple[Degrees, Degree
 
 def _reproject(x: Degrees, y: Degrees, crs: str) -> tuple[Degrees, Degrees]:
     missing = np.isnan(x) | np.isnan(y)
-    lng, lat = (np.array(axis, dtype=np.float64) for axis in _transformer(crs)(x, y))
+    # pyproj takes an array of one for a point, in a way that NumPy deprecates; a list is always an array to it.
+    given = (x, y) if len(x) > 1 else (x.tolist(), y.tolist())
+    lng, lat = (np.array(axis, dtype=np.float64) for axis in _transformer(crs)(*given))
     for axis in (lat, lng):
         axis[~np.isfinite(axis)] = HUGE
         axis[missing] = MISSING

@@ -1,0 +1,1 @@
+"""How far the annotation is: counts, the estimated finish, the page."""

@@ -1,0 +1,1 @@
+"""What the server holds for us: projects, tasks, pictures, all under opaque names."""

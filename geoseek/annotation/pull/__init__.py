@@ -1,0 +1,1 @@
+"""Pull: what annotators did comes into the ledger, every version of it."""

@@ -1,0 +1,1 @@
+"""Push: samples become tasks of annotators, each exactly once."""
