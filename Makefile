@@ -10,7 +10,7 @@ PYTEST := $(BIN)/python -m pytest -n 2 --dist loadgroup
 .PHONY: demo test quick lint types bench docs wheel clean help
 
 help:
-	@echo "make demo    sample the built-in pool at the paper's sizes, then fetch a small pool of drawn scenes"
+	@echo "make demo    sample the built-in pool at the paper's sizes, then take drawn scenes from fetch to a validated export"
 	@echo "make test    lint, types and all tests, with the time of each marker"
 	@echo "make quick   lint and the fast tests"
 	@echo "make bench   hot paths as ratios against named baselines"
@@ -33,12 +33,23 @@ $(VENV)/.dev: $(VENV)/.core
 	@$(PIP) -e '.[dev,demo,raster,distributed,geocoders]'
 	@touch $@
 
+$(VENV)/.browser: $(VENV)/.dev
+	@command -v chromium >/dev/null || \
+		{ echo "Installing chromium for the browser tests"; apt-get update -qq && apt-get install -y -qq chromium >/dev/null; }
+	@touch $@
+
 demo: $(VENV)/.core
 	@echo '$$ geoseek sample --weights population,area,roads'
 	@$(BIN)/geoseek sample --weights population,area,roads
 	@test -f $(DEMO)/geoseek.yaml || { echo '$$ geoseek init --demo $(DEMO)'; $(BIN)/geoseek init --demo $(DEMO); }
 	@echo '$$ geoseek fetch --workspace $(DEMO)'
 	@$(BIN)/geoseek fetch --workspace $(DEMO)
+	@echo '$$ geoseek annotate import $(DEMO)/annotation/demo-annotations.json --workspace $(DEMO)'
+	@$(BIN)/geoseek annotate import $(DEMO)/annotation/demo-annotations.json --workspace $(DEMO)
+	@echo '$$ geoseek export --workspace $(DEMO)'
+	@$(BIN)/geoseek export --workspace $(DEMO)
+	@echo '$$ geoseek validate $(DEMO)/export'
+	@$(BIN)/geoseek validate $(DEMO)/export
 
 lint: $(VENV)/.dev
 	@$(BIN)/ruff check .
@@ -47,7 +58,7 @@ lint: $(VENV)/.dev
 types: $(VENV)/.dev
 	@$(BIN)/mypy
 
-test: lint types
+test: lint types $(VENV)/.browser
 	@$(PYTEST)
 
 quick: lint

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,22 +14,60 @@ from typer.main import get_command
 
 from geoseek.cli.main import app
 from geoseek.schemas import (
+    Annotation,
     Candidate,
+    CotRecord,
+    CuratedChain,
+    CurateReject,
+    CurateRejectReason,
+    ExportReject,
+    ExportRejectReason,
     ImagePair,
     ImageRecord,
     ImageReject,
     ImageRejectReason,
+    LocRecord,
     Member,
     Reject,
     RejectReason,
     Sample,
+    SceneTag,
+    TaggedSample,
+    TagReject,
+    TagRejectReason,
+    ValRecord,
     arrow_schema,
     json_schema,
 )
-from geoseek.workspace import SampleSettings, WorkspaceConfig
+from geoseek.workspace import WorkspaceConfig
 
 ROOT = Path(__file__).resolve().parents[1]
-RECORDS: tuple[type[BaseModel], ...] = (Candidate, Sample, Reject, ImageRecord, Member, ImageReject, ImagePair)
+RECORDS: tuple[type[BaseModel], ...] = (
+    Candidate,
+    Sample,
+    Reject,
+    ImageRecord,
+    Member,
+    ImageReject,
+    ImagePair,
+    Annotation,
+    CuratedChain,
+    CurateReject,
+    TaggedSample,
+    TagReject,
+    CotRecord,
+    LocRecord,
+    ValRecord,
+    ExportReject,
+)
+VOCABULARIES = {
+    "Reject reasons": RejectReason,
+    "Image reject reasons": ImageRejectReason,
+    "Scene tags": SceneTag,
+    "Curate reject reasons": CurateRejectReason,
+    "Tag reject reasons": TagRejectReason,
+    "Export reject reasons": ExportRejectReason,
+}
 
 
 def generated() -> dict[Path, str]:
@@ -48,26 +87,24 @@ def cli_reference() -> str:
     group: Any = get_command(app)
     lines = ["# Command line", "", "Generated from the code by `make docs`; `geoseek VERB --help` says the same.", ""]
     for name, command in sorted(group.commands.items()):
-        context = typer.Context(command, info_name=f"geoseek {name}")
-        lines += [
-            f"## geoseek {name}",
-            "",
-            *_paragraphs(command.help or ""),
-            "",
-            "```",
-            command.get_usage(context),
-            "```",
-            "",
-        ]
-        rows = [parameter for parameter in command.params if parameter.name != "help"]
-        if rows:
-            lines += ["| option | meaning |", "|---|---|"]
-            lines += [
-                f"| {_option(parameter, context)} | {_cell(getattr(parameter, 'help', '') or '')} |"
-                for parameter in rows
-            ]
-            lines.append("")
+        lines += _command_section(f"geoseek {name}", command, level=2)
     return "\n".join(lines)
+
+
+def _command_section(path: str, command: Any, *, level: int) -> list[str]:
+    context = typer.Context(command, info_name=path)
+    usage = ["```", command.get_usage(context), "```", ""]
+    lines = [f"{'#' * level} {path}", "", *_paragraphs(command.help or ""), "", *usage]
+    rows = [parameter for parameter in command.params if parameter.name != "help"]
+    if rows:
+        lines += ["| option | meaning |", "|---|---|"]
+        lines += [
+            f"| {_option(parameter, context)} | {_cell(getattr(parameter, 'help', '') or '')} |" for parameter in rows
+        ]
+        lines.append("")
+    for name, inner in getattr(command, "commands", {}).items():
+        lines += _command_section(f"{path} {name}", inner, level=level + 1)
+    return lines
 
 
 def _paragraphs(text: str) -> list[str]:
@@ -101,11 +138,11 @@ def record_tables() -> str:
             meaning = field.metadata[b"description"].decode() if field.metadata else ""
             lines.append(f"| `{field.name}` | {field.type} | {'yes' if field.nullable else ''} | {_cell(meaning)} |")
         lines.append("")
-    lines += ["## Reject reasons", "", "| code | meaning |", "|---|---|"]
-    lines += [f"| `{reason.value}` | {reason.description} |" for reason in RejectReason]
-    lines += ["", "## Image reject reasons", "", "| code | meaning |", "|---|---|"]
-    lines += [f"| `{reason.value}` | {reason.description} |" for reason in ImageRejectReason]
-    return "\n".join([*lines, ""])
+    for title, vocabulary in VOCABULARIES.items():
+        lines += [f"## {title}", "", "| code | meaning |", "|---|---|"]
+        lines += [f"| `{code.value}` | {code.description} |" for code in vocabulary]
+        lines.append("")
+    return "\n".join(lines)
 
 
 def configuration_tables() -> str:
@@ -117,13 +154,19 @@ def configuration_tables() -> str:
         "design file under `sampling/` holds keys of the section `sample`. Options of the command line override both.",
         "",
     ]
-    for title, model in (("geoseek.yaml", WorkspaceConfig), ("sample (and design files)", SampleSettings)):
+    for title, model in (("geoseek.yaml", WorkspaceConfig), *_sections()):
         lines += [f"## {title}", "", "| key | default | meaning |", "|---|---|---|"]
         for name, info in model.model_fields.items():
             default = "" if isinstance(info.default, BaseModel) else f"`{_default(info.default)}`"
             lines.append(f"| `{name}` | {default} | {_cell(info.description or '')} |")
         lines.append("")
     return "\n".join(lines)
+
+
+def _sections() -> Iterator[tuple[str, type[BaseModel]]]:
+    for name, info in WorkspaceConfig.model_fields.items():
+        if isinstance(info.default, BaseModel):
+            yield f"{name} (and design files)" if name == "sample" else name, type(info.default)
 
 
 def _default(value: object) -> str:

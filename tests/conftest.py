@@ -28,9 +28,16 @@ _seconds: dict[str, float] = defaultdict(float)
 _tests: dict[str, int] = defaultdict(int)
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Note the marker in the report: its keywords also hold the names of folders, such as `server`."""
+    marker = next((name for name in MARKERS if item.get_closest_marker(name)), "unmarked")
+    item.user_properties.append(("marker", marker))
+
+
 def pytest_runtest_logreport(report: pytest.TestReport) -> None:
     """Add the time of a test to its marker; with xdist this runs in the controlling process."""
-    marker = next((name for name in MARKERS if name in report.keywords), "unmarked")
+    marker = next((str(value) for name, value in report.user_properties if name == "marker"), "unmarked")
     _seconds[marker] += report.duration
     _tests[marker] += report.when == "call"
 

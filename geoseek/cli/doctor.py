@@ -17,6 +17,9 @@ _NEEDS = {
     "init --demo": {"demo": ["noto-cjk-sans-otc", "fontpkg-noto-sans-devanagari", "fontpkg-noto-sans-thai"]},
     "sample --population-raster": {"raster": ["rasterio"]},
     "sample --scheduler": {"distributed": ["distributed"]},
+    "annotate": {"core": ["label-studio-sdk", "krippendorff", "httpx"]},
+    "annotate agreement, curate (by meaning)": {"embeddings": ["sentence-transformers"]},
+    "publish": {"publish": ["huggingface-hub"]},
     "train": {"train": ["torch", "torchvision", "ms-swift"]},
 }
 

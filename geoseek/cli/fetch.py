@@ -102,6 +102,7 @@ def fetch(
       geoseek fetch --pano-views 4 --fov 90 --kind tiles=satellite
     """
     from geoseek import __version__
+    from geoseek.annotation.push.subjects import read_rejected_samples
     from geoseek.cli.settings import workspace_config
     from geoseek.media import (
         FINE_BITS,
@@ -138,6 +139,7 @@ def fetch(
         kinds=_kinds(kind or ()),
         fine_bits=FINE_BITS if near_duplicate_bits is None else near_duplicate_bits,
         photo_pools=_photo_pools(source),
+        given_back=read_rejected_samples(folder),
         workers=workers or os.cpu_count() or 1,
     )
     if dry_run:

@@ -10,7 +10,7 @@ import typer
 from typer.core import TyperGroup
 
 from geoseek import __version__
-from geoseek.cli import audit, doctor, fetch, init, sample
+from geoseek.cli import annotate, audit, curate, doctor, export, fetch, init, publish, sample, tag, validate
 
 # Typer ships click under a private name since 0.26; its public exceptions lead to the base class in every version.
 _ClickException: type[Exception] = next(
@@ -70,6 +70,12 @@ app.command("doctor")(doctor.doctor)
 app.command("sample")(sample.sample)
 app.command("fetch")(fetch.fetch)
 app.command("audit")(audit.audit)
+app.command("curate")(curate.curate)
+app.command("tag")(tag.tag)
+app.command("export")(export.export)
+app.command("validate")(validate.validate)
+app.command("publish")(publish.publish)
+app.add_typer(annotate.app)
 
 
 def _version(value: bool) -> None:

@@ -255,14 +255,16 @@ def serve(
     home = server_home(workspace)
     with _stop_signals() as ignore_signals:
         running = start_own(home, host=host, port=port, public_url=public_url, say=say)
-        _announce(home, running, say)
-        if not running.started:
-            return
         try:
+            _announce(home, running, say)
+            if not running.started:
+                return
             say("Ctrl-C stops it.")
             _watch(home, running)
         except KeyboardInterrupt:
             ignore_signals()
+            if not running.started:
+                raise
             say("Stopping Label Studio.")
             stop_process(running.pid)
         say("Label Studio has stopped.")
