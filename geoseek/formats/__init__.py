@@ -22,6 +22,7 @@ from geoseek.formats.run import (
     read_format,
     write_format,
 )
+from geoseek.formats.sinks import hub_schema, leaf_paths
 
 __all__ = [
     "FORMATS",
@@ -43,7 +44,9 @@ __all__ = [
     "convert_format",
     "export_records",
     "find_format",
+    "hub_schema",
     "judge_question",
+    "leaf_paths",
     "load_predictions",
     "read_export",
     "read_format",

@@ -162,7 +162,7 @@ class ParquetRows:
 
         part = self._folder / f".{self._stem}-{len(self._parts)}.part"
         self._parts.append(part)
-        names = [column for field in self._schema for column in _leaves(field.name, field.type)]
+        names = leaf_paths(self._schema)
         compression = {name: "NONE" if name in self._uncompressed else "ZSTD" for name in names}
         plain = [name for name in names if name not in self._uncompressed]
         self._writer = pq.ParquetWriter(
@@ -207,6 +207,11 @@ def _feature(kind: Any) -> Any:
     if pa.types.is_list(kind):
         return [_feature(kind.value_type)]
     return {"dtype": {"double": "float64"}.get(str(kind), str(kind)), "_type": "Value"}
+
+
+def leaf_paths(schema: Any) -> list[str]:
+    """Return the dotted paths of the columns as Parquet stores them."""
+    return [path for field in schema for path in _leaves(field.name, field.type)]
 
 
 def _leaves(path: str, kind: Any) -> list[str]:

@@ -6,12 +6,12 @@ reads.
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 import pyarrow as pa
 from pydantic import BaseModel
 
+from geoseek.formats import hub_schema
 from geoseek.schemas import CotRecord, LocRecord, Split, ValRecord, arrow_schema
 
 RECORDS: dict[Split, type[BaseModel]] = {Split.VAL: ValRecord, Split.LOC: LocRecord, Split.COT: CotRecord}
@@ -22,9 +22,7 @@ _DTYPES = {"double": "float64", "string": "string", "int32": "int32", "int64": "
 
 def export_schema(split: Split) -> pa.Schema:
     """Return the Arrow schema of a split, with the metadata by which `datasets` and the viewer decode images."""
-    schema = arrow_schema(RECORDS[split])
-    info = {"info": {"features": {field.name: _feature(field) for field in schema}}}
-    return schema.with_metadata({"huggingface": json.dumps(info, separators=(",", ":"))})
+    return hub_schema(arrow_schema(RECORDS[split]), [IMAGE_COLUMN])
 
 
 def yaml_features(split: Split) -> list[dict[str, Any]]:
@@ -45,29 +43,6 @@ def column_table(split: Split, without: Split | None = None) -> list[tuple[str, 
         for field in arrow_schema(RECORDS[split])
         if field.name not in known
     ]
-
-
-def leaf_paths(schema: pa.Schema) -> list[str]:
-    """Return the dotted paths of the columns as Parquet stores them."""
-    return [path for field in schema for path in _leaves(field.name, field.type)]
-
-
-def _leaves(path: str, kind: pa.DataType) -> list[str]:
-    if pa.types.is_struct(kind):
-        return [leaf for field in kind for leaf in _leaves(f"{path}.{field.name}", field.type)]
-    return _leaves(f"{path}.list.element", kind.value_type) if pa.types.is_list(kind) else [path]
-
-
-def _feature(field: pa.Field) -> Any:
-    return {"_type": "Image"} if field.name == IMAGE_COLUMN else _feature_of(field.type)
-
-
-def _feature_of(kind: pa.DataType) -> Any:
-    if pa.types.is_struct(kind):
-        return {field.name: _feature_of(field.type) for field in kind}
-    if pa.types.is_list(kind):
-        return [_feature_of(kind.value_type)]
-    return {"dtype": _DTYPES[str(kind)], "_type": "Value"}
 
 
 def _yaml(field: pa.Field) -> dict[str, Any]:

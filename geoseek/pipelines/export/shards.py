@@ -16,7 +16,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from tqdm import tqdm
 
-from geoseek.pipelines.export.features import IMAGE_BYTES, export_schema, leaf_paths
+from geoseek.formats import leaf_paths
+from geoseek.pipelines.export.features import IMAGE_BYTES, export_schema
 from geoseek.pipelines.export.figures import FigureCounter, Figures
 from geoseek.pipelines.export.pictures import PictureFault, PublishedPicture, publish_picture
 from geoseek.pipelines.export.plan import ShardPlan
