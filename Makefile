@@ -30,7 +30,7 @@ $(VENV)/.core: $(VENV)/.made pyproject.toml $(CONSTRAINTS)
 
 $(VENV)/.dev: $(VENV)/.core
 	@echo "Installing the development tools into $(VENV)"
-	@$(PIP) -e '.[dev,demo,raster,distributed,geocoders]'
+	@$(PIP) -e '.[dev,demo,raster,distributed,geocoders,embeddings,train]'
 	@touch $@
 
 $(VENV)/.browser: $(VENV)/.dev

@@ -28,6 +28,7 @@ from geoseek.schemas import (
     ImageRejectReason,
     LocRecord,
     Member,
+    Prediction,
     Reject,
     RejectReason,
     Sample,
@@ -59,6 +60,7 @@ RECORDS: tuple[type[BaseModel], ...] = (
     LocRecord,
     ValRecord,
     ExportReject,
+    Prediction,
 )
 VOCABULARIES = {
     "Reject reasons": RejectReason,

@@ -11,7 +11,7 @@ from hypothesis import settings
 settings.register_profile("noisy machines", deadline=None)
 settings.load_profile("noisy machines")
 
-MARKERS = ("slow", "server", "browser", "train")
+MARKERS = ("train", "browser", "server", "slow")
 ROOT = Path(__file__).resolve().parents[1]
 
 
@@ -22,6 +22,51 @@ def photos() -> Path:
     if not folder.is_dir():
         pytest.skip(f"real photos are not on this machine: {folder} does not exist")
     return folder
+
+
+WHOLE_RUNS = (
+    "annotation/forms/test_decode.py",
+    "annotation/review/test_review_cli.py",
+    "annotation/server/test_environment.py",
+    "annotation/test_assign.py",
+    "annotation/test_push.py",
+    "annotation/test_status.py",
+    "demo/test_demo_annotations.py",
+    "demo/test_demo_scene.py",
+    "endpoints/test_client.py",
+    "geo/test_coast.py",
+    "geo/test_country_index.py",
+    "geo/test_world.py",
+    "media/test_media_download.py",
+    "media/test_media_fetch.py",
+    "media/test_media_members.py",
+    "pipelines/export/test_export_load.py",
+    "pipelines/export/test_export_run.py",
+    "pipelines/publish/test_publish_run.py",
+    "pipelines/tag/test_tag_endpoint.py",
+    "sampling/pools/test_pool_csv.py",
+    "sampling/test_frame.py",
+    "sampling/test_report.py",
+    "sampling/test_run.py",
+    "training/evaluate/test_evaluate_run.py",
+    "training/evaluate/test_report.py",
+    "training/infer/test_run.py",
+    "training/launch/test_launch_process.py",
+    "training/launch/test_launch_run.py",
+    "training/rewards/test_rewards_hostile.py",
+    "training/test_tiny.py",
+    "workspace/test_atomic.py",
+)
+"""Modules that run whole stages or search for rare faults: `make quick` leaves them out, like those of the verbs."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark as slow what the names above and the folder of the command line say."""
+    tests = ROOT / "tests"
+    for item in items:
+        name = item.path.relative_to(tests).as_posix() if item.path.is_relative_to(tests) else ""
+        if name in WHOLE_RUNS or (name.startswith("cli/") and name != "cli/test_cli_basics.py"):
+            item.add_marker(pytest.mark.slow)
 
 
 _seconds: dict[str, float] = defaultdict(float)

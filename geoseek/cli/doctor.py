@@ -20,7 +20,8 @@ _NEEDS = {
     "annotate": {"core": ["label-studio-sdk", "krippendorff", "httpx"]},
     "annotate agreement, curate (by meaning)": {"embeddings": ["sentence-transformers"]},
     "publish": {"publish": ["huggingface-hub"]},
-    "train": {"train": ["torch", "torchvision", "ms-swift"]},
+    "train, infer (local models)": {"train": ["torch", "torchvision", "ms-swift", "msgspec"]},
+    "train (geo_semantic), evaluate (chains)": {"embeddings": ["sentence-transformers"]},
 }
 
 
@@ -36,7 +37,7 @@ def doctor(json: o.Json = False) -> None:
     for verb, state in found["verbs"].items():
         remedy = f"; pip install 'geoseek[{state['extra']}]'" if state["missing"] else ""
         missing = "ready" if not state["missing"] else "missing " + ", ".join(state["missing"]) + remedy
-        typer.echo(f"{verb:<28} {missing}")
+        typer.echo(f"{verb:<40} {missing}")
         for name, version in state["installed"].items():
             typer.echo(f"    {name} {version}")
 

@@ -10,7 +10,22 @@ import typer
 from typer.core import TyperGroup
 
 from geoseek import __version__
-from geoseek.cli import annotate, audit, curate, doctor, export, fetch, init, publish, sample, tag, validate
+from geoseek.cli import (
+    annotate,
+    audit,
+    curate,
+    doctor,
+    evaluate,
+    export,
+    fetch,
+    infer,
+    init,
+    publish,
+    sample,
+    tag,
+    train,
+    validate,
+)
 
 # Typer ships click under a private name since 0.26; its public exceptions lead to the base class in every version.
 _ClickException: type[Exception] = next(
@@ -75,6 +90,9 @@ app.command("tag")(tag.tag)
 app.command("export")(export.export)
 app.command("validate")(validate.validate)
 app.command("publish")(publish.publish)
+app.command("train")(train.train)
+app.command("infer")(infer.infer)
+app.command("evaluate")(evaluate.evaluate)
 app.add_typer(annotate.app)
 
 

@@ -24,6 +24,18 @@ def workspace_config(workspace: Path | None) -> tuple[Path, WorkspaceConfig]:
     return folder, config.model_copy(update={"sample": anchor_paths(config.sample, folder)})
 
 
+def workspace_option(workspace: Path) -> str:
+    """Return what a command that is shown as the next step needs to find this workspace from here."""
+    from geoseek.schemas import UsageError
+    from geoseek.workspace import display_path, find_workspace
+
+    try:
+        here = find_workspace() == workspace
+    except UsageError:
+        here = False
+    return "" if here else f" --workspace {display_path(workspace, Path.cwd())}"
+
+
 def override(settings: SampleSettings, options: Mapping[str, Any], *, design: Path | None = None) -> SampleSettings:
     """Return settings in which every option that was given (is not None) replaces the configured value.
 

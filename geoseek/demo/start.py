@@ -38,6 +38,9 @@ design: sampling/geoagent.yaml
 sample:
   pools: [demo=pool/pool.csv]
   sizes: {{val: 30, loc: 120, cot: 60}}
+
+train:
+  recipe: cpu-smoke
 """
 
 

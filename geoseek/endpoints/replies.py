@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from typing import Any
 
 from geoseek.endpoints.endpoint import Endpoint
@@ -54,7 +54,8 @@ class ChatReply:
 
     def to_bytes(self) -> bytes:
         """Return a successful reply as the cache stores it."""
-        stored = {name: value for name, value in asdict(self).items() if name not in ("cached", "error")}
+        # Field by field: `asdict` copies the data first, which takes longer than writing it.
+        stored = {name: getattr(self, name) for name in _STORED_FIELDS} | {"usage": asdict(self.usage)}
         return json.dumps(stored, ensure_ascii=False).encode()
 
     @classmethod
@@ -62,6 +63,9 @@ class ChatReply:
         """Read a reply out of the cache."""
         fields = json.loads(stored)
         return cls(**{**fields, "usage": Usage(**fields["usage"]), "cached": True})
+
+
+_STORED_FIELDS = tuple(field.name for field in fields(ChatReply) if field.name not in ("cached", "error"))
 
 
 @dataclass(frozen=True)

@@ -26,11 +26,13 @@ class WriteOptions:
 
     Attributes:
         shard_mb: Size of a Parquet or tar file in megabytes (10^6 bytes).
-        predictions: id -> what a model said, for `gre-judge`; None makes wrong examples from other rows.
+        predictions: id -> what a model said, for judges; None makes wrong examples from other rows.
+        whole_pictures: Reject rows whose pictures are addresses only.
     """
 
     shard_mb: int = DEFAULT_SHARD_MB
     predictions: Mapping[str, Mapping[str, Any]] | None = field(default=None, repr=False)
+    whole_pictures: bool = False
 
 
 class RowWriter(Protocol):

@@ -22,6 +22,8 @@ class FormatRejectReason(DescribedCode):
     NO_ANSWER = "no_answer", "the row does not say where the picture was taken"
     NO_POSITION = "no_position", "the row has no coordinates"
     NO_PREDICTION = "no_prediction", "predictions were given, and none for this row"
+    ONLY_ADDRESS = "only_address", "the picture is published by reference: its address is there, its pixels are not"
+    NO_CONVERSATION = "no_conversation", "question and answer do not take turns, or pictures and their marks do not fit"
 
 
 class RowFault(Exception):  # noqa: N818 - it ends a row, not a run, and becomes a FormatReject

@@ -1,4 +1,4 @@
-"""Smaller pictures made of a picture: previews, and cutouts around clues."""
+"""Pictures made of a picture: previews, cutouts around clues, and pictures turned the way they are displayed."""
 
 from __future__ import annotations
 
@@ -9,13 +9,15 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from PIL import Image
+
 from geoseek.formats.codes import FormatRejectReason, RowFault
-from geoseek.media import ImageProblemError, PixelLimits, decode_image, upright
+from geoseek.media import ImageProblemError, PixelLimits, decode_image, orientation_of, upright
 from geoseek.schemas import ClueBox, EmbeddedImage
 
 PREVIEW_PIXELS = 1_000_000
 _LIMITS = PixelLimits(smallest=1, largest=500_000_000)
-_QUALITY = 85
+_QUALITY, _HIGH_QUALITY = 85, 95
 _SMALLEST_SIDE = 8
 
 
@@ -67,6 +69,30 @@ def cut_out(data: bytes, boxes: Iterable[ClueBox]) -> Iterator[Cutout]:
             yield Cutout(box, (x1, y1, x2, y2), named)
 
 
+def turned_upright(image: EmbeddedImage) -> EmbeddedImage:
+    """Return a picture for tools that do not know EXIF orientation; one that needs no turning stays as it is.
+
+    Raises:
+        RowFault: It cannot be decoded.
+    """
+    if image.bytes is None or not _may_be_turned(image.bytes):
+        return image
+    turned, is_plain = _upright(image.bytes)
+    if is_plain:
+        return image
+    data = _jpeg(turned, _HIGH_QUALITY)
+    return EmbeddedImage(bytes=data, path=f"{hashlib.sha256(data).hexdigest()}.jpg")
+
+
+def _may_be_turned(data: bytes) -> bool:
+    """Whether the header, which costs little to read, states an orientation."""
+    try:
+        with Image.open(io.BytesIO(data)) as image:
+            return orientation_of(image) != 1
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+        raise RowFault(FormatRejectReason.UNREADABLE_IMAGE, str(error).partition("<")[0].strip()) from None
+
+
 def _pixel(percent: float, size: int) -> int:
     return round(min(max(percent, 0.0), 100.0) / 100 * size)
 
@@ -81,7 +107,7 @@ def _upright(data: bytes) -> tuple[Any, bool]:
     return upright(decoded.image, decoded.orientation), is_plain
 
 
-def _jpeg(image: Any) -> bytes:
+def _jpeg(image: Any, quality: int = _QUALITY) -> bytes:
     target = io.BytesIO()
-    image.convert("RGB").save(target, "JPEG", quality=_QUALITY)
+    image.convert("RGB").save(target, "JPEG", quality=quality)
     return target.getvalue()

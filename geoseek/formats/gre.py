@@ -9,7 +9,7 @@ from geoseek.formats.codes import FormatRejectReason, RowFault
 from geoseek.formats.incoming import IncomingImages, chain_fields, number_of, text_of, whole_text
 from geoseek.formats.jsonrows import JsonFormat
 from geoseek.formats.prompts import GRPO_QUESTION
-from geoseek.formats.records import IMAGE_MARK, ExchangeRecord, place_fields
+from geoseek.formats.records import IMAGE_MARK, ExchangeRecord, Turn, place_fields
 from geoseek.formats.rowfiles import FileRow, plain_value
 from geoseek.schemas import Split, split_answer
 
@@ -31,12 +31,22 @@ class GreCot(JsonFormat):
         """Return the conversation and the true position."""
         if record.reasoning is None:
             raise RowFault(FormatRejectReason.NO_CHAIN)
-        return {CONVERSATIONS: exchange(GRPO_QUESTION, record.reasoning), **position(record)}
+        if record.chain is None and record.turns and not record.further_images:
+            said = [{"from": turn.speaker, "value": turn.unmarked} for turn in record.turns]
+        else:
+            said = exchange(GRPO_QUESTION, record.reasoning)
+        return {CONVERSATIONS: said, **position(record)}
 
     def from_row(self, row: Mapping[str, Any], at: FileRow, images: IncomingImages) -> ExchangeRecord:
-        """Return the record of a row; its chain is in the last thing that the model says."""
-        said = last_said(conversation(row.get(CONVERSATIONS)))
-        return gre_record(self.name, row, at, images, said, {CONVERSATIONS})
+        """Return the record of a row; its chain is in the last thing that the model says.
+
+        Where that is no chain of ours, the whole conversation is kept.
+        """
+        turns = conversation(row.get(CONVERSATIONS))
+        record = gre_record(self.name, row, at, images, last_said(turns), {CONVERSATIONS})
+        if record.chain is not None:
+            return record
+        return record.model_copy(update={"turns": tuple(Turn(speaker=who, text=text) for who, text in turns)})
 
 
 class GreSeed(JsonFormat):

@@ -11,14 +11,14 @@ import unicodedata
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from geoseek.formats.base import Format, RowWriter, WriteOptions
 from geoseek.formats.codes import FormatRejectReason, RowFault
 from geoseek.formats.gre import CONVERSATIONS, IMAGE, conversation, exchange, gre_record, position
 from geoseek.formats.incoming import IncomingImages, text_of
 from geoseek.formats.prompts import JUDGE_SYSTEM, judge_question
-from geoseek.formats.records import ExchangeRecord
+from geoseek.formats.records import ExchangeRecord, unmarked_text
 from geoseek.formats.rowfiles import FileRow
 from geoseek.formats.sinks import ImageFolder, JsonRows
 from geoseek.schemas import Split, parse_chain, split_answer
@@ -40,7 +40,7 @@ class GreJudge(Format):
     def open_writer(self, folder: Path, stem: str, options: WriteOptions) -> Iterator[RowWriter]:
         """Write `STEM.json` and the pictures."""
         with JsonRows(folder / f"{stem}.json") as rows:
-            yield _JudgeWriter(rows, ImageFolder(folder), options.predictions)
+            yield _JudgeWriter(rows, ImageFolder(folder), JudgeExamples(options.predictions))
 
     def from_row(self, row: Mapping[str, Any], at: FileRow, images: IncomingImages) -> ExchangeRecord:
         """Return the record of a row: a prediction with its verdict. Only a right one tells where the picture was."""
@@ -56,33 +56,68 @@ class GreJudge(Format):
 class _JudgeWriter:
     """Writes one or two examples per record."""
 
-    def __init__(
-        self, rows: JsonRows, images: ImageFolder, predictions: Mapping[str, Mapping[str, Any]] | None
-    ) -> None:
-        self._rows, self._images, self._predictions = rows, images, predictions
+    def __init__(self, rows: JsonRows, images: ImageFolder, examples: JudgeExamples) -> None:
+        self._rows, self._images, self._examples = rows, images, examples
+
+    def add(self, record: ExchangeRecord) -> None:
+        examples, where = self._examples.of(record), position(record)
+        path = self._images.add(record.image)
+        for one in examples:
+            said = exchange(f"{JUDGE_SYSTEM}\n{one.question}", one.verdict)
+            self._rows.write({IMAGE: path, CONVERSATIONS: said, _TEXT: one.text, _ANSWER: one.answer, **where})
+
+
+class JudgeExample(NamedTuple):
+    """A claim about a picture, and whether it is right."""
+
+    text: str
+    answer: str
+    right: bool
+
+    @property
+    def question(self) -> str:
+        """The claim as a question, in which nothing can be taken for the mark of a picture."""
+        return judge_question(unmarked_text(self.text), unmarked_text(self.answer))
+
+    @property
+    def verdict(self) -> str:
+        """`True` or `False`."""
+        return str(self.right)
+
+
+class JudgeExamples:
+    """Makes the examples of one record after the other.
+
+    Args:
+        predictions: id -> what a model said; None makes examples of the records themselves.
+    """
+
+    def __init__(self, predictions: Mapping[str, Mapping[str, Any]] | None) -> None:
+        self._predictions = predictions
         self._last: ExchangeRecord | None = None
         self._unlike_last: ExchangeRecord | None = None
 
-    def add(self, record: ExchangeRecord) -> None:
-        examples = list(self._examples(record))
+    def of(self, record: ExchangeRecord) -> list[JudgeExample]:
+        """Return the examples of the next record, at least one.
+
+        Raises:
+            RowFault: The record gives none.
+        """
+        examples = list(self._made(record))
         if not examples:
             raise RowFault(FormatRejectReason.NO_CHAIN)
-        where = position(record)
-        path = self._images.add(record.image)
-        for text, answer, right in examples:
-            said = exchange(f"{JUDGE_SYSTEM}\n{judge_question(text, answer)}", str(right))
-            self._rows.write({IMAGE: path, CONVERSATIONS: said, _TEXT: text, _ANSWER: answer, **where})
+        return examples
 
-    def _examples(self, record: ExchangeRecord) -> Iterator[tuple[str, str, bool]]:
+    def _made(self, record: ExchangeRecord) -> Iterator[JudgeExample]:
         if self._predictions is not None:
             yield _judged(record, self._predictions.get(record.id))
         elif record.predicted_right is not None:
-            yield record.predicted_text or "", record.predicted_answer or "", record.predicted_right
+            yield JudgeExample(record.predicted_text or "", record.predicted_answer or "", record.predicted_right)
         elif record.reasoning is not None and record.answer:
-            yield record.reasoning, record.answer, True
+            yield JudgeExample(record.reasoning, record.answer, True)
             donor = self._donor(record)
             if donor is not None and donor.reasoning is not None:
-                yield donor.reasoning, donor.answer, False
+                yield JudgeExample(donor.reasoning, donor.answer, False)
 
     def _donor(self, record: ExchangeRecord) -> ExchangeRecord | None:
         """Return the last record of another country, and remember this one."""
@@ -92,7 +127,7 @@ class _JudgeWriter:
         return self._unlike_last
 
 
-def _judged(record: ExchangeRecord, prediction: Mapping[str, Any] | None) -> tuple[str, str, bool]:
+def _judged(record: ExchangeRecord, prediction: Mapping[str, Any] | None) -> JudgeExample:
     """Return a prediction and whether it is right: as it says itself, or by country and region."""
     if prediction is None:
         raise RowFault(FormatRejectReason.NO_PREDICTION)
@@ -100,10 +135,10 @@ def _judged(record: ExchangeRecord, prediction: Mapping[str, Any] | None) -> tup
     answer = text_of(prediction, "answer", _ANSWER, required=False) or parse_chain(text).answer or ""
     right = prediction.get(_RIGHT, prediction.get("right"))
     if isinstance(right, bool):
-        return text, answer, right
+        return JudgeExample(text, answer, right)
     if not record.answer:
         raise RowFault(FormatRejectReason.NO_ANSWER)
-    return text, answer, same_region(answer, record.answer)
+    return JudgeExample(text, answer, same_region(answer, record.answer))
 
 
 def same_region(answer: str, truth: str) -> bool:

@@ -11,6 +11,7 @@ from typing import Any
 from geoseek.formats.base import Format, RowWriter, WriteOptions
 from geoseek.formats.records import ExchangeRecord
 from geoseek.formats.sinks import ImageFolder, JsonRows
+from geoseek.schemas import EmbeddedImage
 
 
 class JsonFormat(Format):
@@ -20,11 +21,13 @@ class JsonFormat(Format):
         suffix: `.json` for one array, `.jsonl` for lines.
         image_field: Field that holds the picture's path.
         several_images: That field is a list of paths.
+        upright: Pictures are written as they are displayed, since the tool does not know EXIF orientation.
     """
 
     suffix = ".json"
     image_field = "image"
     several_images = False
+    upright = False
 
     @abstractmethod
     def row_of(self, record: ExchangeRecord) -> dict[str, Any]:
@@ -34,11 +37,15 @@ class JsonFormat(Format):
             RowFault: The record lacks what the format needs.
         """
 
+    def pictures_of(self, record: ExchangeRecord) -> tuple[EmbeddedImage | None, ...]:
+        """Return the pictures that the row of a record shows."""
+        return (record.image,)
+
     @contextmanager
     def open_writer(self, folder: Path, stem: str, options: WriteOptions) -> Iterator[RowWriter]:  # noqa: ARG002
         """Open the file of some rows; pictures go beside it."""
         with JsonRows(folder / f"{stem}{self.suffix}") as rows:
-            yield _Writer(self, rows, ImageFolder(folder))
+            yield _Writer(self, rows, ImageFolder(folder, upright=self.upright))
 
 
 class _Writer:
@@ -47,5 +54,5 @@ class _Writer:
 
     def add(self, record: ExchangeRecord) -> None:
         row = self._kind.row_of(record)
-        path = self._images.add(record.image)
-        self._rows.write({self._kind.image_field: [path] if self._kind.several_images else path, **row})
+        paths = [self._images.add(image) for image in self._kind.pictures_of(record)]
+        self._rows.write({self._kind.image_field: paths if self._kind.several_images else paths[0], **row})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from pydantic import Field
@@ -25,12 +26,19 @@ from geoseek.schemas import (
 IMAGE_MARK = "<image>"
 """Where a picture stands in a conversation."""
 
+_MARK = re.compile(r"<((?:image|video|audio)>)")
+
 
 class Turn(Record):
     """One turn of a conversation."""
 
     speaker: str = Field(description="human or gpt")
     text: str = Field(description="what is said; `<image>` stands for the next picture")
+
+    @property
+    def unmarked(self) -> str:
+        """What is said; in words of a model, which show no pictures, nothing can be taken for their mark."""
+        return self.text if self.speaker == "human" else unmarked_text(self.text)
 
 
 class ExchangeRecord(Record):
@@ -88,13 +96,19 @@ class ExchangeRecord(Record):
         return render_solution(self.answer) if self.answer else None
 
     @property
+    def has_only_addresses(self) -> bool:
+        """Whether the pixels of a picture are somewhere else."""
+        pictures = (self.image, *self.further_images)
+        return any(one is not None and one.bytes is None and one.path is not None for one in pictures)
+
+    @property
     def reasoning(self) -> str | None:
         """The chain in its tagged form, closed by the true answer where it is known; else the text of the file.
 
         Nothing in it can be taken for the place of a picture.
         """
         if self.chain is None:
-            return None if self.text is None else self.text.replace(IMAGE_MARK, f"&lt;{IMAGE_MARK[1:]}")
+            return None if self.text is None else unmarked_text(self.text)
         return f"<think>{unmarked_json(self.chain)}</think> {render_solution(self.answer or self.chain.final_answer)}"
 
 
@@ -117,6 +131,15 @@ def unmarked_json(chain: ChainOfThought) -> str:
     Training tools count such marks; in JSON `<` may be written as `\u003c`.
     """
     return render_json(chain).replace("<", r"\u003c")
+
+
+def unmarked_text(text: str) -> str:
+    """Return a text in which nothing can be taken for the mark of a picture, a video or a sound.
+
+    >>> unmarked_text("<think>see <image></think>")
+    '<think>see &lt;image></think>'
+    """
+    return _MARK.sub(r"&lt;\1", text)
 
 
 def place_fields(answer: str | None) -> dict[str, str | None]:

@@ -7,7 +7,8 @@ from geoseek.formats.geoseek_hf import GeoseekHf
 from geoseek.formats.geovista import GeoVista
 from geoseek.formats.gre import GreBench, GreCot, GreSeed
 from geoseek.formats.gre_judge import GreJudge
-from geoseek.formats.swift import SwiftGrpo, SwiftSft
+from geoseek.formats.swift import SwiftGrpo, SwiftSft, SwiftSftTagged
+from geoseek.formats.swift_judge import SwiftJudge
 from geoseek.formats.webdataset import WebDataset
 from geoseek.schemas import unknown_name
 
@@ -16,7 +17,9 @@ FORMATS: dict[str, Format] = {
     for kind in (
         GeoseekHf(),
         SwiftSft(),
+        SwiftSftTagged(),
         SwiftGrpo(),
+        SwiftJudge(),
         GreCot(),
         GreJudge(),
         GreSeed(),

@@ -53,7 +53,7 @@ def iter_file_rows(path: Path, needed: Needed = ()) -> Iterator[FileRow]:
     Raises:
         InputError: Nothing is there that could be read, or a Parquet file is broken or lacks columns.
     """
-    for file in _files(path):
+    for file in row_files(path):
         name = file.name if file == path else file.relative_to(path).as_posix()
         values = _parquet_values(file, needed) if file.suffix == ".parquet" else _json_values(file)
         for row, value in enumerate(values):
@@ -95,7 +95,12 @@ def plain_value(value: Any) -> Any:
     return value if value is None or isinstance(value, str | int | bool) else None
 
 
-def _files(path: Path) -> list[Path]:
+def row_files(path: Path) -> list[Path]:
+    """Return the files with rows: the one that is named, or those of a folder in the order of their names.
+
+    Raises:
+        InputError: There are none.
+    """
     if path.is_file():
         if path.suffix not in SUFFIXES:
             raise InputError(f"{path} is none of {', '.join(SUFFIXES)}.", hint="Convert it, or give another file.")

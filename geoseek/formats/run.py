@@ -11,11 +11,11 @@ from typing import Any
 
 from geoseek import __version__
 from geoseek.formats.base import Format, RowWriter, WriteOptions
-from geoseek.formats.codes import RowFault
+from geoseek.formats.codes import FormatRejectReason, RowFault
 from geoseek.formats.exports import export_records, export_shards
 from geoseek.formats.records import ExchangeRecord, FormatReject, Found
 from geoseek.formats.registry import find_format
-from geoseek.formats.rowfiles import iter_file_rows
+from geoseek.formats.rowfiles import iter_file_rows, row_files
 from geoseek.formats.sinks import JsonRows
 from geoseek.schemas import InputError, OutputError, Split
 from geoseek.workspace import (
@@ -38,6 +38,7 @@ _SOURCE_FIELDS = ("id", "split", "image_sha256", "source", "source_id", "license
 _STAGE = "format"
 _ROWS = "rows"
 _PACKAGES = ("pillow", "pyarrow")
+_MAY_TURN_UP = (FormatRejectReason.MISSING_IMAGE.value, FormatRejectReason.UNREADABLE_IMAGE.value)
 
 
 @dataclass
@@ -137,9 +138,10 @@ def write_format(
     """
     kind, options = find_format(name), options or WriteOptions()
     chosen = _chosen_splits(kind, export_dir, splits)
-    digest = _digest(kind, options, {split.value: export_shards(export_dir, split) for split in chosen})
+    digest = _digest(kind, options, {split.value: export_shards(export_dir, split) for split in chosen}, {})
     found = (record for split in chosen for record in export_records(export_dir, split))
-    return _write(kind, [split.value for split in chosen], found, target, options, digest, force=force)
+    stems = [split.value for split in chosen]
+    return _write(kind, stems, found, target, options, digest, notice=_NOTICE, force=force)
 
 
 def convert_format(
@@ -149,12 +151,15 @@ def convert_format(
     target: Path,
     *,
     images: Path | None = None,
+    split: Split | None = None,
     options: WriteOptions | None = None,
+    force: bool = False,
 ) -> FormatResult:
-    """Read files of one format and write them in another.
+    """Read files of one format and write them in another; nothing happens if the target holds exactly that.
 
     Rows without a split are written as `rows`. Rows that cannot be read, or cannot be written, are listed in
-    `rejects.jsonl`.
+    `rejects.jsonl`. Whether a target is up to date is told by the files with the rows, and by whether all pictures
+    were found; pictures that were exchanged under their old names need `force`.
 
     Args:
         name: Format to read.
@@ -162,15 +167,30 @@ def convert_format(
         to: Format to write.
         target: Folder to write; new, empty, or written by this function before.
         images: Folder that the paths of pictures start from.
+        split: Take rows of this split, and rows that tell none, which are then written as rows of it; default: all.
         options: Choices of the writers.
+        force: Write anew in any case.
 
     Raises:
         UsageError: There is no such format, or it cannot be read.
         InputError: The path does not exist, or holds no files of the format.
         OutputError: The target holds other things, or cannot be written.
     """
-    kind = find_format(to)
-    return _write(kind, (), read_format(name, path, images=images), target, options or WriteOptions(), None)
+    kind, options = find_format(to), options or WriteOptions()
+    found = read_format(name, path, images=images)
+    stems: list[str] = []
+    if split is not None:
+        found, stems = _of_split(found, split), [split.value]
+    digest = _digest(kind, options, {"": row_files(path)}, {"from": name, "split": split and split.value})
+    return _write(kind, stems, found, target, options, digest, may_turn_up=_MAY_TURN_UP, force=force)
+
+
+def _of_split(found: Iterable[Found], split: Split) -> Iterator[Found]:
+    for one in found:
+        if isinstance(one, FormatReject) or one.split is split:
+            yield one
+        elif one.split is None:
+            yield one.model_copy(update={"split": split})
 
 
 def load_predictions(path: Path) -> dict[str, dict[str, Any]]:
@@ -206,12 +226,16 @@ def _chosen_splits(kind: Format, export_dir: Path, splits: Sequence[Split]) -> t
     return chosen
 
 
-def _digest(kind: Format, options: WriteOptions, shards: Mapping[str, Iterable[Path]]) -> str:
+def _digest(
+    kind: Format, options: WriteOptions, shards: Mapping[str, Iterable[Path]], more: Mapping[str, str | None]
+) -> str:
     return stable_digest(
         {
+            **more,
             "geoseek": __version__,
             "format": kind.name,
             "shard_mb": options.shard_mb,
+            "whole_pictures": options.whole_pictures,
             "predictions": None if options.predictions is None else stable_digest(dict(options.predictions)),
             "inputs": {split: [file_fingerprint(shard) for shard in paths] for split, paths in shards.items()},
             "versions": installed_versions(_PACKAGES),
@@ -225,19 +249,21 @@ def _write(
     found: Iterable[Found],
     target: Path,
     options: WriteOptions,
-    digest: str | None,
+    digest: str,
     *,
+    notice: str | None = None,
+    may_turn_up: Sequence[str] = (),
     force: bool = False,
 ) -> FormatResult:
     with exclusive(target, doing="writing"):
         recover(target)
         before = _manifest_before(target)
-        if before is not None and not force and _is_complete(target, before, digest):
+        if before is not None and not force and _is_complete(target, before, digest, may_turn_up):
             return FormatResult(before["figures"], _without_pictures(before["files"]), up_to_date=True)
         with transaction(target) as staging:
             figures = _write_rows(kind, stems, found, staging, options)
-            if stems:
-                write_text(staging / NOTICE_FILE, _NOTICE)
+            if notice is not None:
+                write_text(staging / NOTICE_FILE, notice)
             files = sorted(path.relative_to(staging).as_posix() for path in staging.rglob("*") if path.is_file())
             for stale in set(before["files"] if before else ()) - set(files):
                 (staging / stale).parent.mkdir(parents=True, exist_ok=True)
@@ -264,9 +290,10 @@ def _manifest_before(target: Path) -> dict[str, Any] | None:
     return None
 
 
-def _is_complete(target: Path, manifest: Mapping[str, Any], digest: str | None) -> bool:
-    """Whether a target holds what a digest stands for; what has no digest is never complete."""
-    return digest is not None and manifest["key"] == digest and all((target / n).is_file() for n in manifest["files"])
+def _is_complete(target: Path, manifest: Mapping[str, Any], digest: str, may_turn_up: Sequence[str]) -> bool:
+    """Whether a target holds what a digest stands for, and no row was rejected for what may be there by now."""
+    lacking = any(code in manifest["figures"]["rejected"] for code in may_turn_up)
+    return not lacking and manifest["key"] == digest and all((target / n).is_file() for n in manifest["files"])
 
 
 def _write_rows(
@@ -286,7 +313,7 @@ def _write_rows(
                 stem = one.split.value if one.split is not None else _ROWS
                 if stem not in writers:
                     writers[stem] = stack.enter_context(kind.open_writer(staging, stem, options))
-                outcome = _add(writers[stem], one, stem, rows[stem])
+                outcome = _add(writers[stem], one, stem, rows[stem], options)
                 rows[stem] += 1
             figures.add(outcome)
             if isinstance(outcome, FormatReject):
@@ -299,8 +326,10 @@ def _write_rows(
     return figures
 
 
-def _add(writer: RowWriter, record: ExchangeRecord, stem: str, row: int) -> Found:
+def _add(writer: RowWriter, record: ExchangeRecord, stem: str, row: int, options: WriteOptions) -> Found:
     try:
+        if options.whole_pictures and record.has_only_addresses:
+            raise RowFault(FormatRejectReason.ONLY_ADDRESS)  # noqa: TRY301 - as if the writer had found it
         writer.add(record)
     except RowFault as fault:
         return FormatReject(file=stem, row=row, id=record.id, reason=fault.reason, detail=fault.detail)

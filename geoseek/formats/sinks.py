@@ -11,6 +11,7 @@ from types import TracebackType
 from typing import Any, BinaryIO, Self
 
 from geoseek.formats.codes import FormatRejectReason, RowFault
+from geoseek.formats.cutouts import turned_upright
 from geoseek.media import clean_image
 from geoseek.schemas import EmbeddedImage, InputError
 
@@ -47,11 +48,13 @@ class ImageFolder:
     Args:
         folder: Folder that paths in the rows start from.
         name: Folder of the pictures in it.
+        upright: Write pictures as they are displayed, for tools that do not know EXIF orientation.
     """
 
-    def __init__(self, folder: Path, name: str = IMAGE_FOLDER) -> None:
+    def __init__(self, folder: Path, name: str = IMAGE_FOLDER, *, upright: bool = False) -> None:
         self._folder = folder
         self._name = name
+        self._upright = upright
 
     def add(self, image: EmbeddedImage | None) -> str:
         """Write a picture and return its path; return the address of one that is published by reference.
@@ -63,11 +66,13 @@ class ImageFolder:
             raise RowFault(FormatRejectReason.NO_IMAGE)
         if image.bytes is None:
             return str(image.path)
+        if self._upright:
+            image = turned_upright(image)
         path = f"{self._name}/{content_name(image)}"
         target = self._folder / path
         if not target.exists():
             target.parent.mkdir(parents=True, exist_ok=True)
-            target.write_bytes(image.bytes)
+            target.write_bytes(image.bytes or b"")
         return path
 
 

@@ -3,7 +3,15 @@
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from geoseek.media.decode import Decoded, ImageProblemError, PixelLimits, decode_image, strict_decoding, upright
+from geoseek.media.decode import (
+    Decoded,
+    ImageProblemError,
+    PixelLimits,
+    decode_image,
+    orientation_of,
+    strict_decoding,
+    upright,
+)
 from geoseek.media.examine import ExamineSettings
 from geoseek.media.exif import PHOTO_SUFFIXES, PhotoMetadata, read_photo_metadata
 from geoseek.media.figures import FetchFigures
@@ -39,6 +47,7 @@ __all__ = [
     "describe_fetch",
     "find_panorama",
     "near_pairs",
+    "orientation_of",
     "perceptual_hash",
     "pool_folder",
     "read_photo_metadata",

@@ -20,7 +20,7 @@ from matplotlib.path import Path as Outline
 from geoseek.geo import CELLS, cell_of
 from geoseek.reporting.images import rendered
 from geoseek.reporting.palette import Theme
-from geoseek.reporting.projection import X_MAX, Y_MAX, equal_earth, equal_earth_inverse
+from geoseek.reporting.projection import X_MAX, Y_MAX, equal_earth, equal_earth_inverse, great_circle
 
 Floats = npt.NDArray[np.float64]
 Pixels = npt.NDArray[np.uint8]
@@ -67,12 +67,31 @@ class WorldMap:
         _add(axes, coast)
         return self._pixels(figure, axes)[..., :3].copy()
 
-    def dots(self, lat: npt.ArrayLike, lng: npt.ArrayLike) -> Pixels:
-        """Draw points as dots, the smaller the more there are; returns their opacity, uint8 of (height, width)."""
+    def dots(self, lat: npt.ArrayLike, lng: npt.ArrayLike, *, diameter_px: float | None = None) -> Pixels:
+        """Draw points as dots; returns their opacity, uint8 of (height, width).
+
+        Args:
+            lat: Latitudes in degrees.
+            lng: Longitudes in degrees.
+            diameter_px: Of a dot, on a map 2,000 pixels wide; default: the smaller the more points there are.
+        """
         x, y = equal_earth(lat, lng)
         figure, axes = self._canvas("none")
-        size = dot_diameter_px(x.size) * self._unit * 72 / _DPI
+        size = (dot_diameter_px(x.size) if diameter_px is None else diameter_px) * self._unit * 72 / _DPI
         axes.plot(x, y, "o", color="black", markersize=size, markeredgewidth=0, linestyle="none")
+        return self._pixels(figure, axes)[..., 3].copy()
+
+    def arcs(self, ways: Iterable[tuple[tuple[float, float], tuple[float, float]]]) -> Pixels:
+        """Draw great circles, with a cross at the end of each; returns their opacity, uint8 of (height, width).
+
+        Args:
+            ways: Start and end of each, (lat, lng) in degrees.
+        """
+        figure, axes = self._canvas("none")
+        for start, end in ways:
+            axes.plot(*equal_earth(*great_circle(start, end)), color="black", alpha=0.6, linewidth=1.5 * self._unit)
+            x, y = equal_earth([end[0]], [end[1]])
+            axes.plot(x, y, "x", color="black", markersize=8 * self._unit, markeredgewidth=2 * self._unit)
         return self._pixels(figure, axes)[..., 3].copy()
 
     def _canvas(self, ground: str) -> tuple[Figure, Axes]:

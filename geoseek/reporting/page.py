@@ -58,6 +58,7 @@ def css_variables(theme: Theme) -> Markup:
         "ramp": ", ".join(theme.ramp),
     }
     plain |= {f"s{i}": colour for i, colour in enumerate(theme.series)}
+    plain |= {f"e{i}": colour for i, colour in enumerate(theme.errors)}
     # Constants of this package, not user input: no escaping is needed.
     return Markup(" ".join(f"--{name}: {value};" for name, value in plain.items()))  # noqa: S704
 

@@ -30,6 +30,7 @@ class Theme:
         coast: Outlines of countries.
         ramp: Land from the smallest to the largest value.
         series: Categorical colours, in order of use.
+        errors: From a small error to a large one: blue over yellow to red, which stay apart without red or green.
     """
 
     page: str
@@ -47,6 +48,7 @@ class Theme:
     coast: str
     ramp: tuple[str, ...]
     series: tuple[str, ...]
+    errors: tuple[str, ...]
 
 
 LIGHT = Theme(
@@ -65,6 +67,7 @@ LIGHT = Theme(
     coast="#a9b0ab",
     ramp=("#f3f2e6", "#e2e8d5", "#c9dac3", "#abc9b3", "#8cb6a6", "#6ea29b"),
     series=("#1d54b0", "#e07a00", "#b0116b", "#3d3d46", "#7a5bd0", "#0d8074"),
+    errors=("#1d54b0", "#3f9fc9", "#d8a900", "#e0622a", "#9c1240"),
 )
 
 DARK = Theme(
@@ -83,6 +86,7 @@ DARK = Theme(
     coast="#4a5967",
     ramp=("#1f2b34", "#233841", "#28464d", "#2d5558", "#346663", "#3d786e"),
     series=("#7db1ff", "#ffb454", "#ff7ab8", "#d8dde4", "#b9a5ff", "#58d6c5"),
+    errors=("#5f9dff", "#63d0e8", "#ffe08a", "#ff9a4d", "#ff4f7b"),
 )
 
 _KNOWN = {"loc": 0, "cot": 1, "val": 2}

@@ -16,9 +16,9 @@ from matplotlib.lines import Line2D
 from geoseek.reporting.images import Pixels, png_from_pixels, rendered
 from geoseek.reporting.palette import LIGHT, Theme
 
-_DPI = 160
+DPI = 160
 # Whatever the user's matplotlibrc says, the same figures give the same bytes. DejaVu comes with matplotlib.
-_STYLE: Any = {
+STYLE: Any = {
     "font.family": ["sans-serif"],
     "font.sans-serif": ["DejaVu Sans"],
     "font.size": 9.0,
@@ -59,9 +59,9 @@ def dumbbell_png(
         series: Achieved shares.
         theme: Colours.
     """
-    with mpl.rc_context(_STYLE):
+    with mpl.rc_context(STYLE):
         height = 1.25 + 0.26 * max(1, len(labels))
-        figure = Figure(figsize=(7.6, height), dpi=_DPI, facecolor=theme.surface)
+        figure = Figure(figsize=(7.6, height), dpi=DPI, facecolor=theme.surface)
         axes = figure.add_axes((0.27, 0.55 / height, 0.69, (height - 1.25) / height))
         rows = np.arange(len(labels))
         values = np.array([[np.nan if v is None else v for v in s.values] for s in series], dtype=float)
@@ -77,7 +77,7 @@ def dumbbell_png(
                 100 * line, rows + offset, "o", color=s.colour, markersize=5.2, markeredgewidth=0, zorder=3, alpha=0.92
             )
         axes.set_ylim(len(labels) - 0.4, -0.6)
-        axes.set_yticks(rows, [_shortened(label, 26) for label in labels])
+        axes.set_yticks(rows, [shortened(label, 26) for label in labels])
         axes.set_xlabel("share of the rows, %", color=theme.muted)
         _quiet(axes, theme)
         figure.text(0.02, 1 - 0.22 / height, title, fontsize=12, fontweight="bold", color=theme.ink, va="center")
@@ -101,14 +101,14 @@ def map_png(
     height, width = picture.shape[:2]
     top, bottom, side = round(0.055 * width), round(0.06 * width), round(0.02 * width)
     full_width, full_height = width + 2 * side, height + top + bottom
-    with mpl.rc_context(_STYLE):
-        figure = Figure(figsize=(full_width / _DPI, full_height / _DPI), dpi=_DPI, facecolor=theme.surface)
-        unit = full_width / _DPI / 12.5
+    with mpl.rc_context(STYLE):
+        figure = Figure(figsize=(full_width / DPI, full_height / DPI), dpi=DPI, facecolor=theme.surface)
+        unit = full_width / DPI / 12.5
         axes_y = 0.42 * bottom / full_height
         figure.text(
             side / full_width,
             1 - 0.52 * top / full_height,
-            _shortened(title, 90),
+            shortened(title, 90),
             fontsize=15 * unit,
             fontweight="bold",
             color=theme.ink,
@@ -150,7 +150,7 @@ def _handle(label: str, marker: str, colour: str) -> Line2D:
         linestyle="none",
         markersize=size,
         markeredgewidth=2,
-        label=_shortened(label),
+        label=shortened(label),
     )
 
 
@@ -178,7 +178,7 @@ def _quiet(axes: Axes, theme: Theme) -> None:
         spine.set_visible(False)
 
 
-def _shortened(text: str, length: int = 28) -> str:
+def shortened(text: str, length: int = 28) -> str:
     """Cut a label that would run out of the picture; control characters have no glyph."""
     shown = "".join(c if c.isprintable() else " " for c in text)
     return shown if len(shown) <= length else shown[: length - 1] + "…"

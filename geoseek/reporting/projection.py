@@ -55,6 +55,56 @@ def equal_earth_inverse(x: npt.ArrayLike, y: npt.ArrayLike) -> tuple[Floats, Flo
     return np.where(outside, np.nan, lat), np.where(outside, np.nan, lng)
 
 
+def great_circle(
+    start: tuple[float, float], end: tuple[float, float], longest_deg: float = 2.0
+) -> tuple[Floats, Floats]:
+    """Return points along the shortest way between two positions, (lat, lng) in degrees.
+
+    Spherical linear interpolation. Where the way crosses ±180 it is cut there: both ends of the cut lie on the edge of
+    the map, with NaN between them. Of antipodes one of the many ways is taken.
+
+    Args:
+        start: Latitude and longitude.
+        end: Latitude and longitude.
+        longest_deg: Longest step.
+
+    >>> lat, lng = great_circle((0, 0), (0, 90), longest_deg=45)
+    >>> [round(float(value), 6) for value in lat], [round(float(value), 6) for value in lng]
+    ([0.0, 0.0, 0.0], [0.0, 45.0, 90.0])
+    """
+    first, last = _unit_vector(start), _unit_vector(end)
+    across = last - (first @ last) * first
+    if np.linalg.norm(across) < _NO_DIRECTION:
+        across = np.cross(first, np.eye(3)[np.argmin(np.abs(first))])
+    across /= np.linalg.norm(across)
+    angle = float(np.arctan2(np.linalg.norm(np.cross(first, last)), first @ last))
+    steps = max(1, int(np.ceil(np.degrees(angle) / longest_deg - 1e-9)))
+    turned = np.linspace(0.0, angle, steps + 1)[:, None]
+    return _cut_at_edge(np.cos(turned) * first + np.sin(turned) * across)
+
+
+_NO_DIRECTION = 1e-12
+
+
+def _unit_vector(position: tuple[float, float]) -> Floats:
+    lat, lng = np.radians(position)
+    return np.array([np.cos(lat) * np.cos(lng), np.cos(lat) * np.sin(lng), np.sin(lat)])
+
+
+def _cut_at_edge(way: Floats) -> tuple[Floats, Floats]:
+    """Return the positions of points on the unit sphere, shape (n, 3), cut where neighbours lie across ±180."""
+    x, y, z = way.T
+    lat, lng = np.degrees(np.arctan2(z, np.hypot(x, y))), np.degrees(np.arctan2(y, x))
+    for at in np.flatnonzero(np.abs(np.diff(lng)) > 180)[::-1]:
+        before, after = way[at], way[at + 1]
+        crossing = before + before[1] / (before[1] - after[1]) * (after - before)
+        edge = np.degrees(np.arctan2(crossing[2], abs(crossing[0])))
+        side = np.copysign(180.0, lng[at])
+        lat = np.insert(lat, at + 1, [edge, np.nan, edge])
+        lng = np.insert(lng, at + 1, [side, np.nan, -side])
+    return lat, lng
+
+
 X_MAX = float(equal_earth(0.0, 180.0)[0])
 Y_MAX = float(equal_earth(90.0, 0.0)[1])
 """Half the width and half the height of the map on the unit sphere."""

@@ -52,6 +52,7 @@ from geoseek.schemas.errors import (
 )
 from geoseek.schemas.export import CotRecord, EmbeddedImage, ExportReject, ExportRejectReason, LocRecord, ValRecord
 from geoseek.schemas.media import ImageKind, ImagePair, ImageRecord, ImageReject, ImageRejectReason, Member
+from geoseek.schemas.prediction import Decoding, Prediction
 from geoseek.schemas.records import Candidate, Int32, Record, Reject, Sample
 
 __all__ = [
@@ -65,6 +66,7 @@ __all__ = [
     "CurateReject",
     "CurateRejectReason",
     "CuratedChain",
+    "Decoding",
     "DescribedCode",
     "EmbeddedImage",
     "ExportReject",
@@ -87,6 +89,7 @@ __all__ = [
     "ParseFailure",
     "ParseForm",
     "ParsedChain",
+    "Prediction",
     "Rating",
     "Record",
     "Reject",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal, TypeVar, get_args, get_origin
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt, ValidationError, field_validator
@@ -101,6 +101,14 @@ class TagSettings(Settings):
         return limits
 
 
+class TrainSettings(Settings):
+    """Section `train`; recipes are in `training/`."""
+
+    recipe: str = Field(
+        "cpu-smoke", min_length=1, description="recipe of `geoseek train`: a name in training/, or a file"
+    )
+
+
 class WorkspaceConfig(Settings):
     """The whole of `geoseek.yaml`."""
 
@@ -111,6 +119,7 @@ class WorkspaceConfig(Settings):
     export: ExportSettings = Field(ExportSettings(), description="settings of `geoseek export`")
     curate: CurateSettings = Field(CurateSettings(), description="settings of `geoseek curate`")
     tag: TagSettings = Field(TagSettings(), description="settings of `geoseek tag`")
+    train: TrainSettings = Field(TrainSettings(), description="settings of `geoseek train`")
 
 
 def load_config(workspace: Path) -> WorkspaceConfig:
@@ -164,15 +173,25 @@ def validate_settings(model: type[SettingsT], raw: dict[str, Any], *, origin: st
         dotted = ".".join(location)
         if first["type"] == "extra_forbidden":
             raise unknown_name(f"setting in {origin}:", dotted, _known_keys(model, location[:-1])) from error
+        if first["type"] == "missing":
+            raise UsageError(f"{origin}: {dotted} is missing.", hint="It has no default: give it a value.") from error
         raise UsageError(
             f"{origin}: {dotted} is {first['input']!r}.", hint=f"Expected: {first['msg'].lower()}."
         ) from error
 
 
 def _known_keys(model: type[BaseModel], path: tuple[str, ...]) -> list[str]:
+    kind: Any = model
     for part in path:
-        inner = model.model_fields[part].annotation
-        if not (isinstance(inner, type) and issubclass(inner, BaseModel)):
-            break
-        model = inner
-    return [".".join((*path, name)) for name in model.model_fields]
+        kind = _inside(kind, part)
+    return [".".join((*path, name)) for name in kind.model_fields]
+
+
+def _inside(kind: Any, part: str) -> Any:
+    """Return what lies under a key of settings, or of a mapping to settings; `Settings | None` is `Settings`."""
+    found = kind.model_fields[part].annotation if _is_model(kind) else get_args(kind)[-1]
+    return next(filter(_is_model, get_args(found)), found) if get_origin(found) is not dict else found
+
+
+def _is_model(kind: Any) -> bool:
+    return isinstance(kind, type) and issubclass(kind, BaseModel)

@@ -11,7 +11,7 @@ import platformdirs
 from geoseek.schemas import UsageError
 
 CONFIG_NAME = "geoseek.yaml"
-REFERENCE_FOLDERS = ("sampling", "annotation", "schemas", "pipelines")
+REFERENCE_FOLDERS = ("sampling", "annotation", "schemas", "pipelines", "training")
 
 
 def find_workspace(start: Path | None = None) -> Path:

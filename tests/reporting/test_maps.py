@@ -89,3 +89,22 @@ def test_flatten_tints_in_order_and_leaves_the_base_alone() -> None:
     assert picture[0, 0].tolist() == [0, 0, 255]
     assert picture[0, 1].tolist() == [204, 204, 204]
     assert (base == 255).all()
+
+
+def test_dots_can_be_given_a_size() -> None:
+    world = WorldMap([], width=600)
+    small, large = (int((world.dots([0], [0], diameter_px=size) > 0).sum()) for size in (7.0, 28.0))
+    assert large > 5 * small
+
+
+def test_arc_over_the_edge_of_the_map_is_cut_there() -> None:
+    world = WorldMap([], width=600)
+    fiji, samoa = (-17.7, 178.0), (-13.8, -171.8)
+    mask = world.arcs([(fiji, samoa)])
+    assert mask[pixel(world, -15.5, 179)[0] - 8 : pixel(world, -15.5, 179)[0] + 8, -30:].any()
+    assert mask[pixel(world, *samoa)] > 100
+    assert not mask[:, 40:-40].any()
+
+
+def test_no_arc_is_an_empty_layer() -> None:
+    assert not WorldMap([], width=120).arcs([]).any()

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import doctest
+
 import numpy as np
 import pyproj
 import pytest
@@ -7,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.integrate import trapezoid
 
-from geoseek.reporting import equal_earth, equal_earth_inverse
+from geoseek.geo import haversine_km
+from geoseek.reporting import equal_earth, equal_earth_inverse, great_circle, projection
 from geoseek.reporting.projection import X_MAX, Y_MAX
 
 lats = st.floats(-90, 90)
@@ -47,3 +50,39 @@ def test_areas_are_kept() -> None:
         on_map = float(trapezoid(x, y))
         on_sphere = np.radians(1.0) * (np.sin(np.radians(north)) - np.sin(np.radians(south)))
         assert on_map == pytest.approx(on_sphere, rel=1e-5)
+
+
+def test_examples_in_the_docs() -> None:
+    assert doctest.testmod(projection).failed == 0
+
+
+positions = st.tuples(lats, lngs)
+
+
+@given(positions, positions)
+def test_great_circle_is_the_shortest_way_in_small_steps(start: tuple[float, float], end: tuple[float, float]) -> None:
+    lat, lng = great_circle(start, end)
+    assert haversine_km(lat[0], lng[0], *start) == pytest.approx(0, abs=1e-3)
+    assert haversine_km(lat[-1], lng[-1], *end) == pytest.approx(0, abs=1e-3)
+    seen = np.isfinite(lat)
+    steps_km = haversine_km(lat[seen][:-1], lng[seen][:-1], lat[seen][1:], lng[seen][1:])
+    assert float(np.max(steps_km, initial=0.0)) <= 2.01 * 111.3
+    assert float(np.sum(steps_km)) == pytest.approx(float(haversine_km(*start, *end)), rel=1e-6, abs=1e-3)
+
+
+@given(positions, positions)
+def test_great_circle_never_crosses_the_map_on_its_way_round(
+    start: tuple[float, float], end: tuple[float, float]
+) -> None:
+    lat, lng = great_circle(start, end)
+    with np.errstate(invalid="ignore"):
+        assert not np.any(np.abs(np.diff(lng)) > 180)
+    for at in np.flatnonzero(np.isnan(lng)):
+        assert {lng[at - 1], lng[at + 1]} == {-180.0, 180.0}
+        assert lat[at - 1] == lat[at + 1]
+
+
+def test_antipodes_have_a_way() -> None:
+    lat, lng = great_circle((0, 0), (0, 180))
+    assert np.isfinite(lat).all()
+    assert abs(lng[-1]) == pytest.approx(180)

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from geoseek.schemas import InputError, Split, UsageError
-from geoseek.workspace import DEFAULT_SIZES, find_workspace, load_config
+from geoseek.workspace import DEFAULT_SIZES, Settings, find_workspace, load_config, validate_settings
 
 
 def _workspace(folder: Path, text: str) -> Path:
@@ -57,6 +57,15 @@ def test_wrong_settings_name_the_key(tmp_path: Path, text: str, words: str) -> N
 def test_what_is_no_mapping_is_an_input_error(tmp_path: Path, text: str) -> None:
     with pytest.raises(InputError):
         load_config(_workspace(tmp_path, text))
+
+
+def test_a_setting_without_default_is_asked_for() -> None:
+    class Needs(Settings):
+        size: int
+
+    with pytest.raises(UsageError, match=r"^mine\.yaml: size is missing") as caught:
+        validate_settings(Needs, {}, origin="mine.yaml")
+    assert "give it a value" in (caught.value.hint or "")
 
 
 def test_design_file_that_is_missing_is_named(tmp_path: Path) -> None:

@@ -171,9 +171,11 @@ def seconds(shape: str, beginning: str, size: int) -> float:
 @pytest.mark.parametrize("beginning", BEGINNINGS, ids=["bare", "in a list", "in a text"])
 @pytest.mark.parametrize("shape", SHAPES, ids=ascii)
 def test_time_grows_with_the_length_only(shape: str, beginning: str) -> None:
-    """Sixteen times the text: a quadratic step would take 256 times as long; noise is given a factor of eight."""
-    small = max(seconds(shape, beginning, SMALL), 0.004)
-    assert seconds(shape, beginning, SMALL * FACTOR) < 8 * FACTOR * small
+    """Sixteen times the text: a quadratic step would take 256 times as long; noise gets a factor of eight, thrice."""
+    ratios = (
+        seconds(shape, beginning, SMALL * FACTOR) / max(seconds(shape, beginning, SMALL), 0.004) for _ in range(3)
+    )
+    assert any(ratio < 8 * FACTOR for ratio in ratios)
 
 
 @pytest.mark.slow
