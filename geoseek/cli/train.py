@@ -79,6 +79,7 @@ def train(
     from geoseek.cli.settings import workspace_config
     from geoseek.cli.training_data import workspace_with_export
     from geoseek.schemas import UsageError, unknown_name
+    from geoseek.training.checkpoints import run_folder
     from geoseek.training.data import DataSource
     from geoseek.training.launch import TrainRequest, describe_train, run_train, with_agent_policy
     from geoseek.training.recipes import TINY_MODEL, load_recipe
@@ -104,7 +105,7 @@ def train(
         workspace=folder,
         recipe=loaded,
         source=DataSource.of_workspace(folder) if data is None else DataSource(data, data_format, data_images),
-        output=output or folder / "runs" / loaded.name,
+        output=output or run_folder(folder, loaded.name),
         seed=config.seed if seed is None else seed,
         stages=tuple(stage or ()),
         resume=resume,

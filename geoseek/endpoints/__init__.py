@@ -10,7 +10,14 @@ from geoseek.endpoints.replies import ChatReply, Spent, Usage
 
 if TYPE_CHECKING:
     from geoseek.endpoints.client import ChatClient
-    from geoseek.endpoints.embeddings import DEFAULT_MODEL, FALLBACK_MODEL, Embedder, SentenceModel, embedder
+    from geoseek.endpoints.embeddings import (
+        DEFAULT_MODEL,
+        FALLBACK_MODEL,
+        Embedder,
+        SentenceModel,
+        embedder,
+        without_progress_bars,
+    )
 
 __all__ = [
     "DEFAULT_MODEL",
@@ -29,6 +36,7 @@ __all__ = [
     "Usage",
     "embedder",
     "endpoint_from_environment",
+    "without_progress_bars",
 ]
 
 _HEAVY = {
@@ -38,6 +46,7 @@ _HEAVY = {
     "Embedder": "geoseek.endpoints.embeddings",
     "SentenceModel": "geoseek.endpoints.embeddings",
     "embedder": "geoseek.endpoints.embeddings",
+    "without_progress_bars": "geoseek.endpoints.embeddings",
 }
 
 

@@ -250,14 +250,14 @@ def _sentence_transformer(source: str, device: str | None, *, download: bool) ->
         library = import_module("sentence_transformers")
     except ImportError as error:
         raise MissingExtraError("sentence-transformers", extra=_EXTRA, purpose=_PURPOSE) from error
-    with _without_progress_bars():
+    with without_progress_bars():
         model: SentenceModel = library.SentenceTransformer(source, device=device, local_files_only=not download)
     return model
 
 
 @contextmanager
-def _without_progress_bars() -> Iterator[None]:
-    """Keep the bars of a library off the terminal while weights are loaded."""
+def without_progress_bars() -> Iterator[None]:
+    """Keep the progress bars of transformers off the terminal while weights are loaded or saved."""
     logging = import_module("transformers.utils.logging")
     shown = logging.is_progress_bar_enabled()
     logging.disable_progress_bar()

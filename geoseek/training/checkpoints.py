@@ -13,7 +13,12 @@ from geoseek.workspace import file_fingerprint, write_text
 
 CHECKPOINT_FILE = "checkpoint.json"
 ADAPTER_CONFIG = "adapter_config.json"
+PIXELS_PER_TOKEN = 28 * 28
+"""Qwen2.5-VL: patches of 14 x 14 pixels, 2 x 2 of them to a token (arXiv 2502.13923)."""
+
 WEIGHTS = ("*.safetensors", "pytorch_model*.bin", "adapter_model.bin")
+_LONGEST_HEADER_BYTES = 100_000_000
+RUNS = "runs"
 _DECIDING = (*WEIGHTS, "*config*.json", "tokenizer*", "vocab*", "merges*", "chat_template*")
 
 
@@ -59,6 +64,30 @@ class Checkpoint(Record):
             raise InputError(f"{path} cannot be read: {error}.", hint="Run the stage again.") from error
         anchored = {name: _anchored(getattr(found, name), folder) for name in ("model", "adapter")}
         return found.model_copy(update=anchored)
+
+
+def run_folder(workspace: Path, recipe: str) -> Path:
+    """Return the folder of a recipe's run; the recipe is a name or a file.
+
+    >>> run_folder(Path(), "cpu-smoke").as_posix(), run_folder(Path(), "mine/qwen2.5-b.yaml").as_posix()
+    ('runs/cpu-smoke', 'runs/qwen2.5-b')
+    """
+    path = Path(recipe)
+    return workspace / RUNS / (path.stem if path.suffix in (".yaml", ".yml") else path.name)
+
+
+def is_whole_safetensors(path: Path) -> bool:
+    """Return whether a safetensors file is as long as its header says; the weights themselves are not read."""
+    try:
+        with path.open("rb") as file:
+            length = int.from_bytes(file.read(8), "little")
+            if length > min(path.stat().st_size, _LONGEST_HEADER_BYTES):
+                return False
+            header = json.loads(file.read(length))
+        ends = [entry["data_offsets"][1] for name, entry in header.items() if name != "__metadata__"]
+        return path.stat().st_size == 8 + length + max(map(int, ends), default=0)
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, IndexError):
+        return False
 
 
 def model_files(folder: Path) -> dict[str, str]:

@@ -22,7 +22,7 @@ from geoseek.annotation.agreement.figures import (
     SpreadFigures,
     TagFigures,
 )
-from geoseek.annotation.agreement.inputs import open_existing_ledger, read_truth
+from geoseek.annotation.agreement.inputs import has_ledger, ledger_if_any, open_existing_ledger, read_truth
 from geoseek.annotation.agreement.names import Answer, NameBook
 from geoseek.annotation.agreement.table import DISPUTED_FROM_KM, HALF_FILLED, SampleTruth, agreement
 from geoseek.annotation.agreement.words import agreement_lines, minutes, outlier_words, padded
@@ -47,7 +47,9 @@ __all__ = [
     "agreement_lines",
     "cohen_kappa",
     "fleiss_kappa",
+    "has_ledger",
     "kappa",
+    "ledger_if_any",
     "minutes",
     "nominal_alpha",
     "open_existing_ledger",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pyarrow as pa
@@ -11,6 +13,7 @@ from geoseek.annotation.agreement.table import SampleTruth
 from geoseek.annotation.ledger import LEDGER_NAME, Ledger
 from geoseek.schemas import InputError, Split
 
+ANNOTATION_FOLDER = Path("work") / "annotation"
 _COLUMNS = ["id", "country_code", "lat", "lng"]
 
 
@@ -41,6 +44,25 @@ def _read(path: Path) -> pa.Table:
         ) from error
 
 
+def has_ledger(workspace: Path) -> bool:
+    """Return whether anything was ever annotated in a workspace."""
+    return (workspace / ANNOTATION_FOLDER / LEDGER_NAME).exists()
+
+
+@contextmanager
+def ledger_if_any(workspace: Path) -> Iterator[Ledger | None]:
+    """Open the ledger of a workspace; None if there is none.
+
+    Raises:
+        LedgerError: It cannot be used.
+    """
+    if not has_ledger(workspace):
+        yield None
+        return
+    with open_existing_ledger(workspace) as ledger:
+        yield ledger
+
+
 def open_existing_ledger(workspace: Path) -> Ledger:
     """Open the ledger of a workspace; unlike `Ledger`, never create one.
 
@@ -48,8 +70,8 @@ def open_existing_ledger(workspace: Path) -> Ledger:
         InputError: There is none.
         LedgerError: It cannot be used.
     """
-    folder = workspace / "work" / "annotation"
-    if not (folder / LEDGER_NAME).exists():
+    folder = workspace / ANNOTATION_FOLDER
+    if not has_ledger(workspace):
         raise InputError(
             f"There is no {LEDGER_NAME} in {folder}: nothing was annotated yet.",
             hint="Give out work with `geoseek annotate push`, or bring finished work with `geoseek annotate import`.",

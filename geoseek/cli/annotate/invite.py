@@ -97,12 +97,13 @@ def _checked_pseudonym(text: str) -> str:
 
 def _checked_address(folder: Path, name: str, email: str) -> str:
     """Return the address after checking that neither it nor the name belongs to another annotator."""
-    from geoseek.annotation.ledger import LEDGER_NAME, Ledger
+    from geoseek.annotation.agreement import has_ledger
+    from geoseek.annotation.ledger import Ledger
     from geoseek.annotation.server import checked_email
     from geoseek.schemas import UsageError
 
     address = checked_email(email)
-    if not (folder / "work" / "annotation" / LEDGER_NAME).exists():
+    if not has_ledger(folder):
         return address
     with Ledger(folder / "work" / "annotation") as ledger:
         for known in ledger.annotators():

@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from geoseek import __version__
 from geoseek.annotation import (
-    LEDGER_NAME,
     Ledger,
     NameBook,
+    ledger_if_any,
     load_review_settings,
-    open_existing_ledger,
 )
 from geoseek.endpoints import Endpoint, Spent, endpoint_from_environment
 from geoseek.geo import load_gazetteer
@@ -106,7 +103,7 @@ def run_curate(request: CurateRequest, *, force: bool = False) -> CurateResult:
         OutputError: The folder cannot be written, another run holds it, or the ledger changed meanwhile.
     """
     folder = request.workspace / CURATED
-    with exclusive(folder, doing="curating"), _ledger(request.workspace) as ledger:
+    with exclusive(folder, doing="curating"), ledger_if_any(request.workspace) as ledger:
         recover(folder)
         run = _prepare(request, ledger)
         asked = _ask(request, run) if request.standardise is Standardise.ENDPOINT else None
@@ -129,7 +126,7 @@ def describe_curate(request: CurateRequest) -> str:
         UsageError: A setting is wrong, or an endpoint is asked for and none is named.
         InputError: A file of the workspace is damaged.
     """
-    with _ledger(request.workspace) as ledger:
+    with ledger_if_any(request.workspace) as ledger:
         run = _prepare(request, ledger)
         lines = []
         for split in SPLITS:
@@ -143,16 +140,6 @@ def describe_curate(request: CurateRequest) -> str:
             notes = len(notes_to_ask(run))
             lines.append(f"{notes:,} free-text notes would be sent to {endpoint.url} ({endpoint.model})")
     return "\n".join([*lines, f"Into {CURATED}. Nothing was written or sent."])
-
-
-@contextmanager
-def _ledger(workspace: Path) -> Iterator[Ledger | None]:
-    """Open the ledger, if there is one."""
-    if not (workspace / "work" / "annotation" / LEDGER_NAME).exists():
-        yield None
-        return
-    with open_existing_ledger(workspace) as ledger:
-        yield ledger
 
 
 def _prepare(request: CurateRequest, ledger: Ledger | None) -> Ground:

@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.dataset as pads
 import pyarrow.parquet as pq
 
-from geoseek.annotation import LEDGER_NAME
+from geoseek.annotation import has_ledger
 from geoseek.pipelines.export.sources import CURATED
 from geoseek.schemas import InputError, Split, TagRejectReason
 
@@ -28,7 +28,7 @@ def bring_up_to_date(workspace: Path, splits: Sequence[Split]) -> tuple[str, ...
     Returns:
         What was done, in sentences.
     """
-    if not (workspace / "work" / "annotation" / LEDGER_NAME).exists():
+    if not has_ledger(workspace):
         return ()
     from geoseek.pipelines.curate.run import CurateRequest, run_curate
     from geoseek.pipelines.tag.run import TagRequest, run_tag

@@ -13,7 +13,7 @@ import numpy.typing as npt
 import pyarrow.parquet as pq
 from pydantic import ValidationError
 
-from geoseek.annotation import LEDGER_NAME, AgreementFigures, open_existing_ledger, read_truth
+from geoseek.annotation import AgreementFigures, has_ledger, open_existing_ledger, read_truth
 from geoseek.geo import load_gazetteer
 from geoseek.pipelines.export.figures import NOT_STATED, Figures, merge_figures, pairs
 from geoseek.pipelines.export.licences import GEONAMES, UNKNOWN, Terms, licence_terms, strictest
@@ -194,7 +194,7 @@ def _balance(workspace: Path) -> BalanceReport | None:
 
 
 def _agreement(workspace: Path) -> AgreementFigures | None:
-    if not (workspace / "work" / "annotation" / LEDGER_NAME).exists():
+    if not has_ledger(workspace):
         return None
     from geoseek.annotation import agreement
 

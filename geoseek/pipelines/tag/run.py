@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from geoseek import __version__
-from geoseek.annotation import LEDGER_NAME, Ledger, open_existing_ledger
+from geoseek.annotation import ledger_if_any
 from geoseek.endpoints import Endpoint, Spent
 from geoseek.pipelines.curate.samples import SampleTable, read_sample_table
 from geoseek.pipelines.tag.answers import ModelAnswer, TagTask, current, failures, model_ratings
@@ -216,7 +215,7 @@ def _read_inputs(request: TagRequest, manifest: Mapping[str, Any]) -> _Inputs:
             f"There are no samples in {request.workspace}.",
             hint="Draw them with `geoseek sample`, then `geoseek fetch`.",
         )
-    with _ledger(request.workspace) as ledger:
+    with ledger_if_any(request.workspace) as ledger:
         people = read_ledger_ratings(
             ledger if options.source.people else None,
             options.splits,
@@ -254,15 +253,6 @@ def _options(request: TagRequest, manifest: Mapping[str, Any]) -> tuple[_Options
         score_range=score_range and (float(score_range[0]), float(score_range[1])),
         require_accepted=settings.require_accepted,
     ), given
-
-
-@contextmanager
-def _ledger(workspace: Path) -> Iterator[Ledger | None]:
-    if not (workspace / "work" / "annotation" / LEDGER_NAME).exists():
-        yield None
-        return
-    with open_existing_ledger(workspace) as ledger:
-        yield ledger
 
 
 def _plan(endpoint: Endpoint, inputs: _Inputs) -> AskPlan:

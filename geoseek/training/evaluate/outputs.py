@@ -12,7 +12,7 @@ import numpy as np
 from geoseek.schemas import InputError
 from geoseek.training.evaluate.core import Evaluated
 from geoseek.training.evaluate.result import EvaluateReject, Evaluation
-from geoseek.training.evaluate.tables import OUTCOMES, UNKNOWN, CodeArray, FloatArray, ScoredRows, TruthTable
+from geoseek.training.evaluate.tables import OUTCOMES, RIGHT, UNKNOWN, CodeArray, FloatArray, ScoredRows, TruthTable
 from geoseek.workspace import (
     MANIFEST_NAME,
     RUN_LOG_NAME,
@@ -109,7 +109,7 @@ def _row_columns(scored: ScoredRows, truth: TruthTable) -> dict[str, Any]:
         return pa.array(values, mask=~np.isfinite(values))
 
     def check(codes: CodeArray) -> Any:
-        return pa.array(codes == 1, mask=codes == UNKNOWN)
+        return pa.array(codes == RIGHT, mask=codes == UNKNOWN)
 
     return {
         "set": pa.array([said.name] * len(truth), pa.string()).dictionary_encode(),

@@ -15,6 +15,8 @@ from geoseek import __version__
 from geoseek.endpoints import Endpoint, Spent
 from geoseek.geo import load_country_index
 from geoseek.schemas import OutputError, Split, UsageError
+from geoseek.training.checkpoints import RUNS
+from geoseek.training.data import EXPORT_FOLDER
 from geoseek.training.evaluate.chains import EmbeddingMatcher, StepMatcher
 from geoseek.training.evaluate.core import Tools, evaluate
 from geoseek.training.evaluate.judge import JudgeMatcher
@@ -26,8 +28,6 @@ from geoseek.training.evaluate.truth import has_truth, read_truth_files, read_tr
 from geoseek.training.predictions import shared_gazetteer
 from geoseek.workspace import exclusive, file_fingerprint, installed_versions, recover, stable_digest
 
-RUNS = "runs"
-EXPORT = "export"
 REPLIES = Path("work") / "cache" / "replies.sqlite"
 
 _FORM = 1
@@ -96,7 +96,7 @@ class _Plan:
 
     @property
     def export(self) -> Path:
-        return self.request.export or self.request.workspace / EXPORT
+        return self.request.export or self.request.workspace / EXPORT_FOLDER
 
     @property
     def truth_name(self) -> str:

@@ -19,7 +19,7 @@ from PIL import Image
 from geoseek.endpoints import Spent
 from geoseek.formats import IMAGE_MARK, SYSTEM
 from geoseek.schemas import Decoding, GeoSeekError, InputError, MissingExtraError, UsageError
-from geoseek.training.checkpoints import Checkpoint
+from geoseek.training.checkpoints import ADAPTER_CONFIG, PIXELS_PER_TOKEN, Checkpoint
 from geoseek.training.infer.batches import Answer, DeviceMemoryError, batched_outcomes
 from geoseek.training.infer.engine import EngineName, InferStoppedError, Outcome, QuestionForm
 from geoseek.training.infer.pictures import Question, pixels_of, prepared
@@ -29,7 +29,6 @@ from geoseek.workspace import progress_bar, stable_digest
 _LORA_RANK = 16
 _AHEAD = 8
 _PROMPT_TOKENS = 4096
-_PIXELS_PER_TOKEN = 28 * 28
 _OOM_WORDS = ("out of memory", "can't allocate memory", "cannot allocate memory")
 _GPU_FAULT = "cuda error"
 _HUB_VARIABLE = "USE_HF"
@@ -247,7 +246,7 @@ def _length(decoding: Decoding, processor: Any) -> int | None:
     """Return the tokens that a question and its answer need: with less to reserve, vLLM fits into more GPUs."""
     if decoding.max_pixels is None or decoding.max_tokens is None:
         return None
-    needed = _PROMPT_TOKENS + decoding.max_pixels // _PIXELS_PER_TOKEN + decoding.max_tokens
+    needed = _PROMPT_TOKENS + decoding.max_pixels // PIXELS_PER_TOKEN + decoding.max_tokens
     own = processor.model_info.max_model_len
     return needed if own is None else min(needed, int(own))
 
@@ -257,11 +256,11 @@ def _lora_rank(adapter: str | None) -> int:
     if adapter is None:
         return _LORA_RANK
     try:
-        settings = json.loads((Path(adapter) / "adapter_config.json").read_text(encoding="utf-8"))
+        settings = json.loads((Path(adapter) / ADAPTER_CONFIG).read_text(encoding="utf-8"))
         return max(_LORA_RANK, int(settings["r"]))
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise InputError(
-            f"{adapter} is no LoRA adapter: its adapter_config.json cannot be read.", hint="Name its folder."
+            f"{adapter} is no LoRA adapter: its {ADAPTER_CONFIG} cannot be read.", hint="Name its folder."
         ) from error
 
 

@@ -13,7 +13,8 @@ from geoseek import __version__
 from geoseek.endpoints import Endpoint, Spent
 from geoseek.media import strict_decoding
 from geoseek.schemas import Decoding, OutputError, Prediction, Split, UsageError
-from geoseek.training.checkpoints import Checkpoint
+from geoseek.training.checkpoints import PIXELS_PER_TOKEN, Checkpoint
+from geoseek.training.data import EXPORT_FOLDER
 from geoseek.training.infer.endpoint import EndpointEngine, named_endpoint
 from geoseek.training.infer.engine import Engine, EngineName, Outcome, QuestionForm
 from geoseek.training.infer.inputs import InputSet, photo_input, set_input, split_input
@@ -24,11 +25,11 @@ from geoseek.training.infer.target import Target, endpoint_target, local_target
 from geoseek.training.predictions import failed_prediction, prediction_of
 from geoseek.workspace import TrainSettings, display_path, exclusive, installed_versions, stable_digest
 
-DEFAULT_MAX_PIXELS = 1280 * 28 * 28
-DEFAULT_MAX_TOKENS = 2048
+DEFAULT_MAX_PIXELS = 1280 * PIXELS_PER_TOKEN
 """For models that say nothing themselves: 1,280 visual tokens of Qwen2.5-VL."""
 
-LEAST_MAX_PIXELS = 4 * 28 * 28
+DEFAULT_MAX_TOKENS = 2048
+LEAST_MAX_PIXELS = 4 * PIXELS_PER_TOKEN
 DEFAULT_BATCH = {EngineName.TRANSFORMERS: 8, EngineName.VLLM: 64}
 _STAGE = "infer"
 _JOURNAL, _REPLIES = "answers.jsonl", "replies.sqlite"
@@ -278,7 +279,7 @@ def _target(request: InferRequest, engine: EngineName, *, checking_packages: boo
 
 def _inputs(request: InferRequest) -> InputSet:
     if request.path is None:
-        found = split_input(request.workspace / "export", request.split)
+        found = split_input(request.workspace / EXPORT_FOLDER, request.split)
     elif request.data_format is not None:
         found = set_input(request.path, request.data_format, request.images)
     else:

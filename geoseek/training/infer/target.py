@@ -9,13 +9,13 @@ from typing import Any
 
 from geoseek.endpoints import Endpoint
 from geoseek.schemas import InputError, Split, UsageError
-from geoseek.training.checkpoints import ADAPTER_CONFIG, CHECKPOINT_FILE, Checkpoint, model_files
+from geoseek.training.checkpoints import ADAPTER_CONFIG, CHECKPOINT_FILE, RUNS, Checkpoint, model_files, run_folder
 from geoseek.training.infer.engine import QuestionForm
 from geoseek.training.infer.inputs import slug
 from geoseek.workspace import display_path
 
 _CONFIG = "config.json"
-_RUNS, _PREDICTIONS = "runs", "predictions"
+_PREDICTIONS = "predictions"
 
 
 @dataclass(frozen=True)
@@ -35,16 +35,6 @@ class Target:
     form: QuestionForm
     folder: Path
     identity: dict[str, Any]
-
-
-def run_folder(workspace: Path, recipe: str) -> Path:
-    """Return the folder of a recipe's run; the recipe is a name or a file.
-
-    >>> run_folder(Path(), "cpu-smoke").as_posix(), run_folder(Path(), "mine/qwen2.5-b.yaml").as_posix()
-    ('runs/cpu-smoke', 'runs/qwen2.5-b')
-    """
-    path = Path(recipe)
-    return workspace / _RUNS / (path.stem if path.suffix in (".yaml", ".yml") else path.name)
 
 
 def predictions_path(workspace: Path, recipe: str, split: Split) -> Path:
@@ -148,7 +138,7 @@ def _foreign(model: str) -> Checkpoint:
 
 
 def _foreign_folder(workspace: Path, name: str) -> Path:
-    return workspace / _RUNS / _PREDICTIONS / slug(name)
+    return workspace / RUNS / _PREDICTIONS / slug(name)
 
 
 def _identity(checkpoint: Checkpoint, workspace: Path) -> dict[str, Any]:

@@ -5,12 +5,11 @@ from __future__ import annotations
 import json
 import re
 import shutil
-import struct
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from geoseek.training.checkpoints import WEIGHTS, model_files
+from geoseek.training.checkpoints import WEIGHTS, is_whole_safetensors, model_files
 from geoseek.workspace import stable_digest
 
 _NAME = re.compile(r"checkpoint-(\d+)")
@@ -103,19 +102,9 @@ def _is_readable(path: Path) -> bool:
     """Check what a format tells about its own length: safetensors in front, zip at the end, JSON by parsing."""
     try:
         if path.suffix == ".safetensors":
-            return _safetensors_length(path) == path.stat().st_size
+            return is_whole_safetensors(path)
         if path.suffix == ".json":
             json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, KeyError, TypeError, struct.error):
+    except (OSError, ValueError, KeyError, TypeError):
         return False
     return path.suffix not in _ZIPPED or zipfile.is_zipfile(path)
-
-
-def _safetensors_length(path: Path) -> int:
-    with path.open("rb") as file:
-        (header_bytes,) = struct.unpack("<Q", file.read(8))
-        if header_bytes > path.stat().st_size:
-            return -1
-        header = json.loads(file.read(header_bytes))
-    ends = [entry["data_offsets"][1] for name, entry in header.items() if name != "__metadata__"]
-    return 8 + int(header_bytes) + max(ends, default=0)

@@ -24,6 +24,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
+from geoseek.training.checkpoints import PIXELS_PER_TOKEN
 from geoseek.training.preflight.findings import Check, Finding, ok, warning
 from geoseek.training.preflight.machine import Machine
 from geoseek.training.preflight.rows import RowFigures
@@ -35,10 +36,7 @@ _GB = 10**9
 _RUNTIME_BYTES = int(1.5 * _GB)
 """CUDA's context, kernels and communication buffers; a round figure."""
 
-_PIXELS_PER_TOKEN = 28 * 28
-"""Qwen2.5-VL: patches of 14 x 14 pixels, 2 x 2 of them to a token (arXiv 2502.13923)."""
-
-_MODEL_MAX_PIXELS = 16384 * _PIXELS_PER_TOKEN
+_MODEL_MAX_PIXELS = 16384 * PIXELS_PER_TOKEN
 _CHARS_PER_TOKEN = 3
 _TIGHT = 0.9
 _LEAST_CACHE_BYTES = _GB
@@ -158,7 +156,7 @@ def load_of(recipe: Recipe, stage_name: str, figures: RowFigures, gpu_bytes: int
     swift, is_grpo = stage.swift, stage.method == "grpo"
     completion = whole(stage, "max_completion_length") if is_grpo else 0
     pixels = min(recipe.max_pixels(stage_name) or _MODEL_MAX_PIXELS, figures.largest_pixels or _MODEL_MAX_PIXELS)
-    prompt = figures.most_pictures * -(-pixels // _PIXELS_PER_TOKEN) + figures.longest_chars // _CHARS_PER_TOKEN
+    prompt = figures.most_pictures * -(-pixels // PIXELS_PER_TOKEN) + figures.longest_chars // _CHARS_PER_TOKEN
     longest = whole(stage, "max_length")
     tokens = (min(prompt, longest) if longest else prompt) + completion
     zero, offload = _zero(swift.get("deepspeed"))

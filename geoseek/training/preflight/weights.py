@@ -7,15 +7,15 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from geoseek.training.checkpoints import ADAPTER_CONFIG, is_whole_safetensors
 from geoseek.training.preflight.findings import Check, Finding, fault, ok
 from geoseek.training.preflight.machine import run_probe
 from geoseek.training.recipes import TINY_MODEL
 
 _CONFIG = "config.json"
-_ADAPTER_CONFIG, _ADAPTER_WEIGHTS = "adapter_config.json", "adapter_model*"
+_ADAPTER_WEIGHTS = "adapter_model*"
 _TOKENIZERS = ("tokenizer.json", "vocab.json", "tokenizer.model", "tokenizer_config.json")
 _WEIGHTS, _INDEX = ("*.safetensors", "*.bin"), "*.safetensors.index.json"
-_LONGEST_HEADER = 100_000_000
 _LOOK = """
 import json, sys
 name, hub = sys.argv[1:]
@@ -118,8 +118,8 @@ def folder_problems(folder: Path) -> Iterator[str]:
 
 def adapter_problems(folder: Path) -> Iterator[str]:
     """Yield what a folder lacks to be an adapter."""
-    if not (folder / _ADAPTER_CONFIG).is_file():
-        yield f"there is no {_ADAPTER_CONFIG}"
+    if not (folder / ADAPTER_CONFIG).is_file():
+        yield f"there is no {ADAPTER_CONFIG}"
     files = sorted(folder.glob(_ADAPTER_WEIGHTS))
     if not files:
         yield "there are no weights"
@@ -127,7 +127,9 @@ def adapter_problems(folder: Path) -> Iterator[str]:
 
 
 def _cut_off(files: Iterable[Path]) -> Iterator[str]:
-    yield from (f"{path.name} is cut off" for path in files if path.suffix == ".safetensors" and not is_whole(path))
+    yield from (
+        f"{path.name} is cut off" for path in files if path.suffix == ".safetensors" and not is_whole_safetensors(path)
+    )
 
 
 def _missing_parts(folder: Path) -> Iterator[str]:
@@ -141,20 +143,6 @@ def _missing_parts(folder: Path) -> Iterator[str]:
         lacking = sorted(name for name in named if not (folder / name).is_file())
         if lacking:
             yield f"{len(lacking)} of {len(named)} files of weights are missing, the first is {lacking[0]}"
-
-
-def is_whole(path: Path) -> bool:
-    """Whether a safetensors file is as long as its header says; the weights themselves are not read."""
-    try:
-        with path.open("rb") as file:
-            length = int.from_bytes(file.read(8), "little")
-            if length > _LONGEST_HEADER:
-                return False
-            header = json.loads(file.read(length))
-        ends = [entry["data_offsets"][1] for name, entry in header.items() if name != "__metadata__"]
-        return path.stat().st_size == 8 + length + max(map(int, ends), default=0)
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, IndexError):
-        return False
 
 
 def _on_hub(start: Start, environment: Mapping[str, str], findings: list[Finding]) -> Path | None:

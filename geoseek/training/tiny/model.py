@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from geoseek.endpoints import without_progress_bars
 from geoseek.schemas import InputError, MissingExtraError, UsageError
 from geoseek.workspace import transaction
 
@@ -127,22 +127,10 @@ def build_tiny(
         pad_token_id=padding,
         suppress_tokens=[token for token in tokenizer.all_special_ids if token not in {end, padding}],
     )
-    with transaction(folder) as staging, _without_bars(transformers.utils.logging):
+    with transaction(folder) as staging, without_progress_bars():
         model.save_pretrained(staging)
         processor.save_pretrained(staging)
     return folder
-
-
-@contextmanager
-def _without_bars(messages: Any) -> Iterator[None]:
-    """Keep the progress bars of transformers off the terminal; what is saved here takes no time."""
-    shown = messages.is_progress_bar_enabled()
-    messages.disable_progress_bar()
-    try:
-        yield
-    finally:
-        if shown:
-            messages.enable_progress_bar()
 
 
 def register_tiny_template() -> None:

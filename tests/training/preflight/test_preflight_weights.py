@@ -9,9 +9,10 @@ from typing import Any
 
 import pytest
 
+from geoseek.training.checkpoints import is_whole_safetensors
 from geoseek.training.preflight import weights
 from geoseek.training.preflight.findings import Finding, Severity
-from geoseek.training.preflight.weights import Start, find_model, folder_problems, is_whole
+from geoseek.training.preflight.weights import Start, find_model, folder_problems
 from tests.training.preflight.recipes import faults
 
 
@@ -94,7 +95,7 @@ def test_adapters(tmp_path: Path) -> None:
 def test_broken_headers_are_not_whole(tmp_path: Path) -> None:
     for content in (b"", b"\xff" * 8, b"\x02" + bytes(7) + b"[]", b"\x02" + bytes(7) + b"{"):
         (tmp_path / "a.safetensors").write_bytes(content)
-        assert not is_whole(tmp_path / "a.safetensors")
+        assert not is_whole_safetensors(tmp_path / "a.safetensors")
 
 
 def test_a_folder_that_is_not_there(tmp_path: Path) -> None:
